@@ -1,0 +1,40 @@
+// JSON through cJSON, with what cJSON leaves open closed: the text must be valid UTF-8 and is parsed to its
+// end; NUL escapes, duplicate keys, lone surrogates and integers beyond ±2^53 are refused; depth is at most 64
+// (128 in trusted-size files makes no difference to us) and the number of nodes is bounded by the text's size.
+#ifndef ENCL_BASE_JSON_H
+#define ENCL_BASE_JSON_H
+
+#include <cjson/cJSON.h>
+#include <stdint.h>
+
+#include "runtime/base/memory.h"
+
+// Parses `length` bytes. `place` (usually a path) begins every message, which also names line and byte.
+// The caller frees *json with cJSON_Delete.
+encl_status encl_json_parse(const char *place, const char *text, size_t length, cJSON **json);
+// Reads and parses a file of at most `limit` bytes whose top value must be an object.
+encl_status encl_json_read(const char *path, size_t limit, cJSON **json);
+
+// Typed look-ups of a key in an object. Missing key (or null): *value keeps what it had (the default) and the
+// status is OK. Wrong type or range: FORMAT with "place: key: found …, expected …".
+encl_status encl_json_get_int(const char *place, const cJSON *object, const char *key, int64_t minimum,
+                              int64_t maximum, int64_t *value);
+encl_status encl_json_get_number(const char *place, const cJSON *object, const char *key, double *value);
+encl_status encl_json_get_bool(const char *place, const cJSON *object, const char *key, bool *value);
+// *value points into the object and lives as long as it.
+encl_status encl_json_get_text(const char *place, const cJSON *object, const char *key, const char **value);
+
+// A whole number in ±2^53 (what JSON can hold exactly), else false.
+bool encl_json_is_integer(const cJSON *item, int64_t *value);
+
+// Writing: build with cJSON_Create…; this prints one line without spaces and a newline to a FILE *, numbers that
+// hold floats with 9 significant digits, and refuses NaN and infinities. A write error is IO.
+encl_status encl_json_write_line(void *stream, const cJSON *json);
+// A float array of `count` values. Caller adds it to an object or deletes it. NULL on exhausted memory.
+cJSON *encl_json_floats(const float *values, size_t count);
+
+// Where valid UTF-8 ends: length if all of it is valid, else the index of the first bad byte (overlong forms,
+// surrogates and values beyond U+10FFFF are bad).
+size_t encl_utf8_valid_prefix(const char *text, size_t length);
+
+#endif

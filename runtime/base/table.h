@@ -1,0 +1,19 @@
+// The one table printer: aligned columns for people.
+#ifndef ENCL_BASE_TABLE_H
+#define ENCL_BASE_TABLE_H
+
+#include "runtime/base/memory.h"
+
+typedef struct encl_table encl_table;
+
+// `columns` headings; a heading that begins with '>' aligns its column to the right (the mark is not printed).
+encl_status encl_table_create(const char *const *headings, size_t columns, encl_table **table);
+// Adds one cell (printf style); after `columns` cells the next row begins.
+encl_status encl_table_cell(encl_table *table, const char *format, ...) ENCL_PRINTF(2, 3);
+// Adds a rule across the table before the next row.
+encl_status encl_table_rule(encl_table *table);
+// Prints to a FILE *. Widths count terminal columns (East Asian wide characters are two).
+encl_status encl_table_print(const encl_table *table, void *stream);
+void encl_table_destroy(encl_table *table);
+
+#endif
