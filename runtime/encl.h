@@ -30,22 +30,22 @@ extern "C" {
 // ---- Status -----------------------------------------------------------------------------------------------
 
 // X(name, number, text). Numbers are stable.
-#define ENCL_STATUS_LIST(X)                                          \
-    X(OK, 0, "ok")                                                   \
-    X(INVALID, 1, "invalid argument")                                \
-    X(OUT_OF_MEMORY, 2, "out of host memory")                        \
-    X(IO, 3, "input or output failed")                               \
-    X(NOT_FOUND, 4, "not found")                                     \
-    X(FORMAT, 5, "malformed data")                                   \
-    X(UNSUPPORTED, 6, "not supported")                               \
-    X(NO_DEVICE, 7, "no OpenCL device")                              \
-    X(DEVICE, 8, "OpenCL call failed")                               \
-    X(DEVICE_MEMORY, 9, "out of device memory")                      \
-    X(BUILD, 10, "kernel does not build")                            \
-    X(BUSY, 11, "too many runs in flight")                           \
-    X(TIMEOUT, 12, "timed out")                                      \
-    X(NOT_FINITE, 13, "a weight or result is not finite")            \
-    X(INTERRUPTED, 14, "interrupted")                                \
+#define ENCL_STATUS_LIST(X)                               \
+    X(OK, 0, "ok")                                        \
+    X(INVALID, 1, "invalid argument")                     \
+    X(OUT_OF_MEMORY, 2, "out of host memory")             \
+    X(IO, 3, "input or output failed")                    \
+    X(NOT_FOUND, 4, "not found")                          \
+    X(FORMAT, 5, "malformed data")                        \
+    X(UNSUPPORTED, 6, "not supported")                    \
+    X(NO_DEVICE, 7, "no OpenCL device")                   \
+    X(DEVICE, 8, "OpenCL call failed")                    \
+    X(DEVICE_MEMORY, 9, "out of device memory")           \
+    X(BUILD, 10, "kernel does not build")                 \
+    X(BUSY, 11, "too many runs in flight")                \
+    X(TIMEOUT, 12, "timed out")                           \
+    X(NOT_FINITE, 13, "a weight or result is not finite") \
+    X(INTERRUPTED, 14, "interrupted")                     \
     X(INTERNAL, 15, "internal error")
 
 typedef enum encl_status {
@@ -54,23 +54,23 @@ typedef enum encl_status {
 #undef ENCL_STATUS_ENUM
 } encl_status;
 
-ENCL_API const char *encl_status_name(encl_status status);     // "OUT_OF_MEMORY"; "?" for no status
-ENCL_API const char *encl_status_message(encl_status status);  // "out of host memory"
+ENCL_API const char *encl_status_name(encl_status status);    // "OUT_OF_MEMORY"; "?" for no status
+ENCL_API const char *encl_status_message(encl_status status); // "out of host memory"
 // This thread's last failure: place, found, expected. "" before the first. Valid until the next failure.
 ENCL_API const char *encl_status_detail(void);
 
 typedef enum encl_log_level {
-    ENCL_LOG_QUIET = 0,  // nothing
+    ENCL_LOG_QUIET = 0, // nothing
     ENCL_LOG_ERROR,
-    ENCL_LOG_WARNING,    // the default
+    ENCL_LOG_WARNING, // the default
     ENCL_LOG_INFO,
     ENCL_LOG_DEBUG,
 } encl_log_level;
 // Process-wide; lines go to stderr.
 ENCL_API void encl_log_set_level(encl_log_level level);
 
-ENCL_API const char *encl_version(void);  // "0.1.0"
-ENCL_API const char *encl_commit(void);   // abbreviated commit this was built from, or "unknown"
+ENCL_API const char *encl_version(void); // "0.1.0"
+ENCL_API const char *encl_commit(void);  // abbreviated commit this was built from, or "unknown"
 
 // ---- Devices ----------------------------------------------------------------------------------------------
 
@@ -84,31 +84,31 @@ typedef enum encl_device_type {
 
 // Read once when the devices are listed. Texts live as long as the process. Bytes are bytes.
 typedef struct encl_device_info {
-    int32_t index;                // in the process-wide list
+    int32_t index; // in the process-wide list
     encl_device_type type;
     const char *platform;
     const char *platform_version;
     const char *name;
     const char *vendor;
     const char *driver;
-    const char *opencl_c;         // "OpenCL C 1.2 pocl"
+    const char *opencl_c; // "OpenCL C 1.2 pocl"
     uint32_t vendor_id;
     uint32_t compute_units;
-    uint32_t native_float_width;  // floats in the device's vector registers, as the driver says
+    uint32_t native_float_width; // floats in the device's vector registers, as the driver says
     uint32_t clock_mhz;
     uint64_t global_memory;
-    uint64_t max_allocation;      // ENCL_MAX_ALLOCATION (bytes) in the environment lowers it, for tests
+    uint64_t max_allocation; // ENCL_MAX_ALLOCATION (bytes) in the environment lowers it, for tests
     uint64_t local_memory;
-    uint64_t max_group;           // work-items in a work-group
-    uint32_t base_alignment;      // of sub-buffers, in bytes
+    uint64_t max_group;      // work-items in a work-group
+    uint32_t base_alignment; // of sub-buffers, in bytes
     uint64_t timer_resolution_ns;
-    bool unified_memory;          // host and device share memory
+    bool unified_memory; // host and device share memory
     bool subgroups;
     bool fp16;
     bool fp64;
-    bool int_dot;                 // 4×8-bit dot product, accelerated
-    bool software;                // a software rasterizer (llvmpipe, softpipe, …)
-    bool available;               // compiler and device are there
+    bool int_dot;   // 4×8-bit dot product, accelerated
+    bool software;  // a software rasterizer (llvmpipe, softpipe, …)
+    bool available; // compiler and device are there
 } encl_device_info;
 
 // The devices of every platform, in platform order. The first call asks the drivers; later ones are free.
@@ -126,24 +126,24 @@ ENCL_API encl_status encl_device_select(const char *specification, const encl_de
 // ---- Graphs -----------------------------------------------------------------------------------------------
 
 typedef struct encl_graph encl_graph;
-typedef int32_t encl_value;  // a tensor of the graph; 0 is none
+typedef int32_t encl_value; // a tensor of the graph; 0 is none
 
 typedef enum encl_activation {
     ENCL_ACTIVATION_NONE,
-    ENCL_ACTIVATION_GELU,       // x/2 · (1 + erf(x/√2))                    Hendrycks & Gimpel 2016
-    ENCL_ACTIVATION_GELU_TANH,  // x/2 · (1 + tanh(√(2/π)(x + 0.044715 x³)))
+    ENCL_ACTIVATION_GELU,      // x/2 · (1 + erf(x/√2))                    Hendrycks & Gimpel 2016
+    ENCL_ACTIVATION_GELU_TANH, // x/2 · (1 + tanh(√(2/π)(x + 0.044715 x³)))
     ENCL_ACTIVATION_RELU,
-    ENCL_ACTIVATION_SILU,       // x / (1 + e^−x)
+    ENCL_ACTIVATION_SILU, // x / (1 + e^−x)
     ENCL_ACTIVATION_TANH,
 } encl_activation;
 
 typedef enum encl_pooling {
-    ENCL_POOLING_CLS,            // first token
+    ENCL_POOLING_CLS, // first token
     ENCL_POOLING_MAX,
-    ENCL_POOLING_MEAN,           // Σh / n
-    ENCL_POOLING_MEAN_SQRT_LEN,  // Σh / √n
-    ENCL_POOLING_WEIGHTED_MEAN,  // Σ i·h_i / Σ i, i = 1 … n
-    ENCL_POOLING_LAST,           // last token
+    ENCL_POOLING_MEAN,          // Σh / n
+    ENCL_POOLING_MEAN_SQRT_LEN, // Σh / √n
+    ENCL_POOLING_WEIGHTED_MEAN, // Σ i·h_i / Σ i, i = 1 … n
+    ENCL_POOLING_LAST,          // last token
 } encl_pooling;
 
 typedef enum encl_selection {
@@ -155,7 +155,7 @@ typedef enum encl_selection {
 // `read` writes rows [row, row + count) as float32; it is called while an executable is made, from one thread at
 // a time, and must work as long as the graph is used for making executables.
 typedef struct encl_weight {
-    const char *name;  // copied
+    const char *name; // copied
     int64_t rows;
     int64_t columns;
     encl_status (*read)(void *context, int64_t row, int64_t count, float *destination);
@@ -202,21 +202,21 @@ typedef struct encl_event encl_event;
 
 // The most that one run takes; 0 means the default, which is less where the device's memory asks for it.
 typedef struct encl_capacity {
-    int32_t tokens;     // default 16,384
-    int32_t sequences;  // default tokens / 8, at least 1
-    int32_t selected;   // default 1,024
-    int32_t panels;     // blocks of 32 keys that sequences fill: Σ ⌈length / 32⌉; default tokens/32 + sequences
+    int32_t tokens;    // default 16,384
+    int32_t sequences; // default tokens / 8, at least 1
+    int32_t selected;  // default 1,024
+    int32_t panels;    // blocks of 32 keys that sequences fill: Σ ⌈length / 32⌉; default tokens/32 + sequences
 } encl_capacity;
 
 typedef enum encl_gemm {
-    ENCL_GEMM_AUTO,     // own tiles on CPU devices, CLBlast on GPUs that have no better row
-    ENCL_GEMM_TILE,     // own kernels only
+    ENCL_GEMM_AUTO, // own tiles on CPU devices, CLBlast on GPUs that have no better row
+    ENCL_GEMM_TILE, // own kernels only
     ENCL_GEMM_CLBLAST,
 } encl_gemm;
 
 typedef enum encl_same_bits {
-    ENCL_SAME_BITS_AUTO,  // on for CPU devices, off for others
-    ENCL_SAME_BITS_ON,    // a sequence's result does not depend on what else is in the batch
+    ENCL_SAME_BITS_AUTO, // on for CPU devices, off for others
+    ENCL_SAME_BITS_ON,   // a sequence's result does not depend on what else is in the batch
     ENCL_SAME_BITS_OFF,
 } encl_same_bits;
 
@@ -224,22 +224,22 @@ typedef struct encl_executable_options {
     encl_capacity capacity;
     encl_gemm gemm;
     encl_same_bits same_bits;
-    int32_t depth;         // runs in flight, 1 or 2; 0 means 2
-    const char *family;    // only rows of this kernel family ("plain", "tile"); NULL: the device's
+    int32_t depth;      // runs in flight, 1 or 2; 0 means 2
+    const char *family; // only rows of this kernel family ("plain", "tile"); NULL: the device's
 } encl_executable_options;
 
 typedef struct encl_executable_info {
     encl_capacity capacity;
     size_t outputs;
-    size_t nodes;               // launches a run makes, at most
-    uint64_t weight_bytes;      // on the device
-    uint64_t arena_bytes;       // activations, with reuse
-    uint64_t unshared_bytes;    // the same without reuse
+    size_t nodes;            // launches a run makes, at most
+    uint64_t weight_bytes;   // on the device
+    uint64_t arena_bytes;    // activations, with reuse
+    uint64_t unshared_bytes; // the same without reuse
     size_t arena_slabs;
-    const char *gemm;           // provider of the matrix products: "tile", "plain", "clblast"
+    const char *gemm; // provider of the matrix products: "tile", "plain", "clblast"
     bool same_bits;
-    int64_t build_ns;           // programs: compiling or loading
-    int64_t upload_ns;          // weights
+    int64_t build_ns;  // programs: compiling or loading
+    int64_t upload_ns; // weights
     int32_t programs;
     int32_t programs_from_cache;
 } encl_executable_info;
@@ -254,13 +254,13 @@ ENCL_API const encl_executable_info *encl_executable_get_info(const encl_executa
 
 // A packed batch: sequences one after the other, no padding.
 typedef struct encl_batch {
-    int32_t tokens;            // T
-    int32_t sequences;         // B; a sequence has at least one token
-    int32_t selected;          // R
-    const int32_t *ids;        // [T]
-    const int32_t *types;      // [T], NULL: all 0
-    const int32_t *offsets;    // [B + 1], offsets[0] = 0, offsets[B] = T
-    const int32_t *rows;       // [R] token rows, ascending; NULL when R = 0
+    int32_t tokens;         // T
+    int32_t sequences;      // B; a sequence has at least one token
+    int32_t selected;       // R
+    const int32_t *ids;     // [T]
+    const int32_t *types;   // [T], NULL: all 0
+    const int32_t *offsets; // [B + 1], offsets[0] = 0, offsets[B] = T
+    const int32_t *rows;    // [R] token rows, ascending; NULL when R = 0
 } encl_batch;
 
 // Checks and copies the inputs, starts the run and returns at once. ENCL_BUSY when `depth` runs are in flight
@@ -271,26 +271,26 @@ ENCL_API encl_status encl_executable_run(encl_executable *executable, const encl
 
 // Waits at most timeout_ns (negative: for ever). ENCL_TIMEOUT, or the run's own status.
 ENCL_API encl_status encl_event_wait(encl_event *event, int64_t timeout_ns);
-ENCL_API bool encl_event_poll(encl_event *event);  // true when the run is over
+ENCL_API bool encl_event_poll(encl_event *event); // true when the run is over
 // Calls done(context, status) once when the run is over, at once if it is already.
 ENCL_API encl_status encl_event_on_done(encl_event *event, void (*done)(void *context, encl_status status),
                                         void *context);
 // After a successful wait: output `index`, [rows, columns], valid until the event is released.
 ENCL_API encl_status encl_event_output(encl_event *event, size_t index, const float **data, int64_t *rows,
                                        int64_t *columns);
-ENCL_API void encl_event_release(encl_event *event);  // waits for the run
+ENCL_API void encl_event_release(encl_event *event); // waits for the run
 
 // ---- Profiles ---------------------------------------------------------------------------------------------
 
 // One command of a profiled run. Times are the device's, in nanoseconds.
 typedef struct encl_profile_record {
     int32_t layer;
-    const char *op;       // operator: "linear", "attention", …, "upload", "download"
-    const char *kernel;   // kernel row or provider
-    int32_t rows, columns, depth;  // of a matrix product M, N, K; else rows and columns (depth 0)
+    const char *op;               // operator: "linear", "attention", …, "upload", "download"
+    const char *kernel;           // kernel row or provider
+    int32_t rows, columns, depth; // of a matrix product M, N, K; else rows and columns (depth 0)
     int64_t queued_ns, submit_ns, start_ns, end_ns;
-    double flops;         // floating-point operations, multiply and add counted apart
-    double bytes;         // each tensor once
+    double flops; // floating-point operations, multiply and add counted apart
+    double bytes; // each tensor once
 } encl_profile_record;
 
 // After a successful wait on a profiled run: its commands in the order they ran, and the host's time from the

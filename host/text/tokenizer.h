@@ -12,9 +12,9 @@ encl_status encl_tokenizer_open(const char *folder, encl_tokenizer **tokenizer);
 void encl_tokenizer_close(encl_tokenizer *tokenizer);
 
 typedef struct encl_tokenizer_info {
-    int32_t vocabulary;       // number of ids
-    int32_t cls, sep, pad, unk, mask;  // ids; mask may be -1
-    int64_t model_max_length; // of tokenizer_config.json, or -1
+    int32_t vocabulary;               // number of ids
+    int32_t cls, sep, pad, unk, mask; // ids; mask may be -1
+    int64_t model_max_length;         // of tokenizer_config.json, or -1
     bool lowercase, strip_accents, split_cjk;
 } encl_tokenizer_info;
 const encl_tokenizer_info *encl_tokenizer_get_info(const encl_tokenizer *tokenizer);
@@ -35,7 +35,7 @@ typedef struct encl_encoding {
     uint8_t *special;
     size_t count;
     size_t capacity;
-    size_t lost;       // tokens that truncation removed
+    size_t lost; // tokens that truncation removed
 } encl_encoding;
 void encl_encoding_free(encl_encoding *encoding);
 

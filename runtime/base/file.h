@@ -10,10 +10,10 @@
 typedef struct encl_file {
     const uint8_t *data;
     size_t size;
-    void *mapping;  // private
+    void *mapping; // private
 } encl_file;
 encl_status encl_file_map(const char *path, encl_file *file);
-void encl_file_unmap(encl_file *file);  // a zeroed file is allowed
+void encl_file_unmap(encl_file *file); // a zeroed file is allowed
 
 // Tells the system that [offset, offset+length) will be read soon (ahead) or no more (drop). Hints only.
 void encl_file_advise_ahead(const encl_file *file, size_t offset, size_t length);
@@ -28,13 +28,13 @@ encl_status encl_file_write(const char *path, const void *bytes, size_t length);
 // An output file under a temporary name, for writing in pieces. Commit renames it; abandon removes it.
 // One of the two must be called. `stream` is seekable.
 typedef struct encl_output {
-    void *stream;     // FILE *
+    void *stream; // FILE *
     char *path;
     char *temporary;
 } encl_output;
 encl_status encl_output_open(const char *path, encl_output *output);
-encl_status encl_output_commit(encl_output *output);  // on failure the temporary file is removed too
-void encl_output_abandon(encl_output *output);        // a zeroed output is allowed
+encl_status encl_output_commit(encl_output *output); // on failure the temporary file is removed too
+void encl_output_abandon(encl_output *output);       // a zeroed output is allowed
 
 bool encl_path_exists(const char *path);
 bool encl_path_is_folder(const char *path);

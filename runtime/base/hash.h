@@ -9,7 +9,7 @@ enum { ENCL_HASH_BYTES = 32, ENCL_HASH_TEXT = 65 };
 
 typedef struct encl_hash {
     uint32_t state[8];
-    uint64_t length;  // bytes so far
+    uint64_t length; // bytes so far
     uint8_t block[64];
 } encl_hash;
 

@@ -17,8 +17,8 @@ encl_status encl_json_read(const char *path, size_t limit, cJSON **json);
 
 // Typed look-ups of a key in an object. Missing key (or null): *value keeps what it had (the default) and the
 // status is OK. Wrong type or range: FORMAT with "place: key: found …, expected …".
-encl_status encl_json_get_int(const char *place, const cJSON *object, const char *key, int64_t minimum,
-                              int64_t maximum, int64_t *value);
+encl_status encl_json_get_int(const char *place, const cJSON *object, const char *key, int64_t minimum, int64_t maximum,
+                              int64_t *value);
 encl_status encl_json_get_number(const char *place, const cJSON *object, const char *key, double *value);
 encl_status encl_json_get_bool(const char *place, const cJSON *object, const char *key, bool *value);
 // *value points into the object and lives as long as it.

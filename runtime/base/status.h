@@ -17,8 +17,7 @@
 // Sets this thread's detail message (printf style, no newline) and returns `status`.
 // A message names the place, what was found and what was expected; it is shown to users as it is.
 #define encl_fail(status, ...) encl_fail_at((status), __FILE__, __LINE__, __VA_ARGS__)
-encl_status encl_fail_at(encl_status status, const char *file, int line, const char *format, ...)
-    ENCL_PRINTF(4, 5);
+encl_status encl_fail_at(encl_status status, const char *file, int line, const char *format, ...) ENCL_PRINTF(4, 5);
 
 // Puts "context: " before this thread's detail message and returns `status` unchanged.
 encl_status encl_fail_context(encl_status status, const char *format, ...) ENCL_PRINTF(2, 3);
@@ -32,12 +31,12 @@ void encl_status_set_detail(const char *detail);
 
 // Evaluates an encl_status; on failure stores it in `status` and jumps to the label `cleanup`.
 // The enclosing function declares `encl_status status = ENCL_OK;` and has one `cleanup:` label.
-#define ENCL_TRY(expression)             \
-    do {                                 \
-        status = (expression);           \
-        if (status != ENCL_OK) {         \
-            goto cleanup;                \
-        }                                \
+#define ENCL_TRY(expression)     \
+    do {                         \
+        status = (expression);   \
+        if (status != ENCL_OK) { \
+            goto cleanup;        \
+        }                        \
     } while (0)
 
 #endif

@@ -16,7 +16,7 @@ void encl_mutex_destroy(encl_mutex *mutex);
 void encl_mutex_lock(encl_mutex *mutex);
 void encl_mutex_unlock(encl_mutex *mutex);
 
-encl_status encl_condition_init(encl_condition *condition);  // waits on CLOCK_MONOTONIC
+encl_status encl_condition_init(encl_condition *condition); // waits on CLOCK_MONOTONIC
 void encl_condition_destroy(encl_condition *condition);
 void encl_condition_broadcast(encl_condition *condition);
 void encl_condition_wait(encl_condition *condition, encl_mutex *mutex);

@@ -9,20 +9,20 @@
 
 #include "runtime/base/status.h"
 
-const char *encl_cl_error_name(cl_int error);  // "CL_OUT_OF_RESOURCES"; "CL error -9999" is not made up: "unknown"
+const char *encl_cl_error_name(cl_int error); // "CL_OUT_OF_RESOURCES"; "CL error -9999" is not made up: "unknown"
 
 // The status that fits an OpenCL error, with the detail "call: CL_NAME (-5)".
 encl_status encl_cl_fail_at(cl_int error, const char *call, const char *file, int line);
 #define encl_cl_fail(error, call) encl_cl_fail_at((error), (call), __FILE__, __LINE__)
 
 // Evaluates an OpenCL call that returns cl_int; on failure jumps to `cleanup` like ENCL_TRY.
-#define ENCL_CL_TRY(call)                                                       \
-    do {                                                                        \
-        cl_int encl_cl_result = (call);                                         \
-        if (encl_cl_result != CL_SUCCESS) {                                     \
+#define ENCL_CL_TRY(call)                                                        \
+    do {                                                                         \
+        cl_int encl_cl_result = (call);                                          \
+        if (encl_cl_result != CL_SUCCESS) {                                      \
             status = encl_cl_fail_at(encl_cl_result, #call, __FILE__, __LINE__); \
-            goto cleanup;                                                       \
-        }                                                                       \
+            goto cleanup;                                                        \
+        }                                                                        \
     } while (0)
 
 #endif

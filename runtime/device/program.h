@@ -11,9 +11,9 @@
 typedef struct encl_program {
     const encl_device *device;
     cl_program program;
-    char *file;        // "matmul.cl"
+    char *file; // "matmul.cl"
     char *options;
-    char key[65];      // of the cache
+    char key[65]; // of the cache
     bool from_cache;
 } encl_program;
 

@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 typedef struct encl_kernel_file {
-    const char *name;  // "matmul.cl"
-    const char *text;  // NUL-terminated
+    const char *name; // "matmul.cl"
+    const char *text; // NUL-terminated
     size_t length;
 } encl_kernel_file;
 
