@@ -144,6 +144,7 @@ typedef enum encl_pooling {
     ENCL_POOLING_MEAN_SQRT_LEN, // Σh / √n
     ENCL_POOLING_WEIGHTED_MEAN, // Σ i·h_i / Σ i, i = 1 … n
     ENCL_POOLING_LAST,          // last token
+    ENCL_POOLING_POOLER,        // BERT's pooler, tanh(W h_first + b): a model's, not a mode of encl_graph_pool
 } encl_pooling;
 
 typedef enum encl_selection {
