@@ -9,9 +9,9 @@
 #include "runtime/encl.h"
 
 #if defined(__GNUC__)
-#define ENCL_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define ENCL_PRINTF(text, arguments) __attribute__((format(printf, text, arguments)))
 #else
-#define ENCL_PRINTF(format, first)
+#define ENCL_PRINTF(text, arguments)
 #endif
 
 // Sets this thread's detail message (printf style, no newline) and returns `status`.
