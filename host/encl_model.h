@@ -6,7 +6,7 @@
 #ifndef ENCL_MODEL_H
 #define ENCL_MODEL_H
 
-#include "runtime/encl.h"
+#include "encl.h"
 
 #ifdef __cplusplus
 extern "C" {
