@@ -10,5 +10,7 @@
 encl_status encl_cache_load(const char *kind, const char *key, void **bytes, size_t *length);
 // Stores an entry. A cache that cannot be written costs one warning a process and nothing else.
 void encl_cache_store(const char *kind, const char *key, const void *bytes, size_t length);
+// Removes an entry, if there is one.
+void encl_cache_remove(const char *kind, const char *key);
 
 #endif

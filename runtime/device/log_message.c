@@ -1,0 +1,98 @@
+#include "runtime/device/log_message.h"
+
+#include <ctype.h>
+#include <string.h>
+
+typedef struct span {
+    const char *text;
+    size_t length;
+} span;
+
+static span trim(span line) {
+    while (line.length > 0 && isspace((unsigned char)line.text[0])) {
+        line.text++;
+        line.length--;
+    }
+    while (line.length > 0 && isspace((unsigned char)line.text[line.length - 1])) {
+        line.length--;
+    }
+    return line;
+}
+
+// Where `word` begins in the line, or its length.
+static size_t find(span line, const char *word) {
+    size_t length = strlen(word);
+    for (size_t i = 0; i + length <= line.length; i++) {
+        if (memcmp(line.text + i, word, length) == 0) {
+            return i;
+        }
+    }
+    return line.length;
+}
+
+static size_t count_digits(span line, size_t at) {
+    size_t digits = 0;
+    while (at + digits < line.length && isdigit((unsigned char)line.text[at + digits])) {
+        digits++;
+    }
+    return digits;
+}
+
+// Finds "name:line:" or "name:line:column:" in a line. *place is "name:line", *rest what follows the last colon.
+static bool find_place(span line, span *place, span *rest) {
+    for (size_t i = 1; i < line.length; i++) {
+        size_t digits = line.text[i] == ':' ? count_digits(line, i + 1) : 0;
+        size_t end = i + 1 + digits;
+        if (digits == 0 || end >= line.length || line.text[end] != ':') {
+            continue;
+        }
+        size_t begin = i;
+        while (begin > 0 && !isspace((unsigned char)line.text[begin - 1])) {
+            begin--;
+        }
+        *place = (span){line.text + begin, end - begin};
+        size_t column = count_digits(line, end + 1);
+        if (column > 0 && end + 1 + column < line.length && line.text[end + 1 + column] == ':') {
+            end += 1 + column;
+        }
+        *rest = trim((span){line.text + end + 1, line.length - end - 1});
+        return true;
+    }
+    return false;
+}
+
+// Drops "error:" and "fatal error:" from the front: the reader knows.
+static span without_severity(span text) {
+    static const char *const severities[] = {"fatal error:", "error:"};
+    for (size_t i = 0; i < sizeof severities / sizeof *severities; i++) {
+        size_t length = strlen(severities[i]);
+        if (text.length > length && memcmp(text.text, severities[i], length) == 0) {
+            return trim((span){text.text + length, text.length - length});
+        }
+    }
+    return text;
+}
+
+encl_status encl_build_log_message(const char *log, encl_string *message) {
+    span first = {0};
+    span line = {0};
+    span place = {0};
+    span rest = {0};
+    bool is_error = false;
+    for (const char *at = log; at != NULL && *at != '\0' && !is_error;) {
+        size_t length = strcspn(at, "\n");
+        line = trim((span){at, length});
+        first = first.length == 0 ? line : first;
+        is_error = find(line, "error:") < line.length;
+        at += length + (at[length] == '\n');
+    }
+    if (!is_error) {
+        return first.length > 0 ? encl_string_append(message, first.text, first.length) : ENCL_OK;
+    }
+    if (!find_place(line, &place, &rest)) {
+        line = without_severity(line);
+        return encl_string_append(message, line.text, line.length);
+    }
+    rest = without_severity(rest);
+    return encl_string_format(message, "%.*s: %.*s", (int)place.length, place.text, (int)rest.length, rest.text);
+}
