@@ -1,0 +1,107 @@
+// Element types and their conversion to float32. Files are little-endian, and so is every host that this builds for.
+// Sources may be unaligned, so elements are fetched with memcpy: compilers make vector loads of these loops.
+#include <string.h>
+
+#include "host/checkpoint/format.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "checkpoints are read without swapping bytes");
+
+static const struct {
+    const char *name;
+    size_t bytes;
+} dtypes[] = {
+#define DTYPE_ROW(name, bytes) {#name, (bytes)},
+    ENCL_DTYPE_LIST(DTYPE_ROW)
+#undef DTYPE_ROW
+};
+enum { DTYPES = sizeof dtypes / sizeof dtypes[0] };
+
+const char *encl_dtype_name(encl_dtype dtype) {
+    return (size_t)dtype < DTYPES ? dtypes[dtype].name : "?";
+}
+
+size_t encl_dtype_bytes(encl_dtype dtype) {
+    return (size_t)dtype < DTYPES ? dtypes[dtype].bytes : 0;
+}
+
+bool encl_dtype_parse(const char *name, encl_dtype *dtype) {
+    for (size_t i = 0; i < DTYPES; i++) {
+        if (strcmp(name, dtypes[i].name) == 0) {
+            *dtype = (encl_dtype)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static float float_from_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static uint32_t bits_from_float(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static void convert_f32(const uint8_t *restrict source, size_t count, float *restrict destination) {
+    memcpy(destination, source, count * sizeof *destination);
+}
+
+// IEEE 754 binary16 has exponent bias 15, binary32 127. Subnormals go through an integer conversion rather than
+// through a float32 subnormal, so that a thread that flushes those to zero (drivers set that) reads the same weights.
+static void convert_f16(const uint8_t *restrict source, size_t count, float *restrict destination) {
+    const uint32_t rebias = (uint32_t)(127 - 15) << 23;
+    for (size_t i = 0; i < count; i++) {
+        uint16_t half;
+        memcpy(&half, source + 2 * i, sizeof half);
+        const uint32_t sign = (uint32_t)(half & 0x8000) << 16;
+        const uint32_t magnitude = half & 0x7fff;
+        const uint32_t normal = (magnitude << 13) + rebias;
+        const uint32_t subnormal = bits_from_float((float)(int32_t)magnitude * 0x1p-24f);
+        // Infinity and NaN have an exponent of ones in both formats. Masks, because GCC makes branches of `?:` here.
+        const uint32_t is_special = 0u - (magnitude >= 0x7c00);
+        const uint32_t is_subnormal = 0u - (magnitude < 0x0400);
+        const uint32_t bits = (subnormal & is_subnormal) | ((normal + (rebias & is_special)) & ~is_subnormal);
+        destination[i] = float_from_bits(sign | bits);
+    }
+}
+
+static void convert_bf16(const uint8_t *restrict source, size_t count, float *restrict destination) {
+    for (size_t i = 0; i < count; i++) {
+        uint16_t upper;
+        memcpy(&upper, source + 2 * i, sizeof upper);
+        destination[i] = float_from_bits((uint32_t)upper << 16);
+    }
+}
+
+static void convert_f64(const uint8_t *restrict source, size_t count, float *restrict destination) {
+    for (size_t i = 0; i < count; i++) {
+        double value;
+        memcpy(&value, source + 8 * i, sizeof value);
+        destination[i] = (float)value;
+    }
+}
+
+encl_status encl_tensor_read(const encl_tensor *tensor, int64_t first, int64_t count, float *destination) {
+    static void (*const convert[DTYPES])(const uint8_t *restrict, size_t, float *restrict) = {
+        [ENCL_DTYPE_F32] = convert_f32,
+        [ENCL_DTYPE_F16] = convert_f16,
+        [ENCL_DTYPE_BF16] = convert_bf16,
+        [ENCL_DTYPE_F64] = convert_f64,
+    };
+    if (first < 0 || count < 0 || first > tensor->elements || count > tensor->elements - first) {
+        return encl_fail(ENCL_INVALID, "tensor '%s': asked for %lld elements from %lld, it has %lld", tensor->name,
+                         (long long)count, (long long)first, (long long)tensor->elements);
+    }
+    if ((size_t)tensor->dtype >= DTYPES || convert[tensor->dtype] == NULL) {
+        return encl_fail(ENCL_FORMAT, "tensor '%s': found dtype %s, expected F32, F16, BF16 or F64", tensor->name,
+                         encl_dtype_name(tensor->dtype));
+    }
+    if (count > 0) {
+        convert[tensor->dtype](tensor->data + (size_t)first * dtypes[tensor->dtype].bytes, (size_t)count, destination);
+    }
+    return ENCL_OK;
+}
