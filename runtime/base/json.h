@@ -1,6 +1,7 @@
 // JSON through cJSON, with what cJSON leaves open closed: the text must be valid UTF-8 and is parsed to its
-// end; NUL escapes, duplicate keys, lone surrogates and integers beyond ±2^53 are refused; depth is at most 64
-// (128 in trusted-size files makes no difference to us) and the number of nodes is bounded by the text's size.
+// end; NUL escapes, duplicate keys, lone surrogates and integers beyond ±2^53 are refused (but not int(1e30),
+// which tokenizer_config.json holds for "no limit": it is a number, and encl_json_is_integer is false for it);
+// depth is at most 64 and the number of nodes is bounded by the text's size.
 #ifndef ENCL_BASE_JSON_H
 #define ENCL_BASE_JSON_H
 
@@ -9,7 +10,8 @@
 
 #include "runtime/base/memory.h"
 
-// Parses `length` bytes. `place` (usually a path) begins every message, which also names line and byte.
+// Parses `length` bytes. `place` (usually a path) begins every message, which also names the line and
+// the byte in that line, both from 1.
 // The caller frees *json with cJSON_Delete.
 encl_status encl_json_parse(const char *place, const char *text, size_t length, cJSON **json);
 // Reads and parses a file of at most `limit` bytes whose top value must be an object.
