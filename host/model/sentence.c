@@ -1,0 +1,304 @@
+#include "host/model/sentence.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/file.h"
+#include "runtime/base/json.h"
+
+enum { FILE_BYTES = 16 << 20 };
+
+// The settings of encl_pooling, in its order: a flag of its own, or (since 6.0) a word in `pooling_mode`.
+static const struct {
+    const char *key;
+    bool standard; // where the file does not say it
+    const char *word;
+} modes[ENCL_POOLING_MODES] = {
+    [ENCL_POOLING_CLS] = {"pooling_mode_cls_token", false, "cls"},
+    [ENCL_POOLING_MAX] = {"pooling_mode_max_tokens", false, "max"},
+    [ENCL_POOLING_MEAN] = {"pooling_mode_mean_tokens", true, "mean"},
+    [ENCL_POOLING_MEAN_SQRT_LEN] = {"pooling_mode_mean_sqrt_len_tokens", false, "mean_sqrt_len_tokens"},
+    [ENCL_POOLING_WEIGHTED_MEAN] = {"pooling_mode_weightedmean_tokens", false, "weightedmean"},
+    [ENCL_POOLING_LAST] = {"pooling_mode_lasttoken", false, "lasttoken"},
+};
+
+// Reads folder/module/name. Where the file is not there: *json is NULL, or NOT_FOUND if it must be.
+static encl_status read_file(const char *folder, const char *module, const char *name, bool required, char **path,
+                             cJSON **json) {
+    encl_status status = ENCL_OK;
+    char *module_folder = NULL;
+    ENCL_TRY(module[0] != '\0' ? encl_path_join(folder, module, &module_folder)
+                               : encl_copy_text(folder, strlen(folder), &module_folder));
+    ENCL_TRY(encl_path_join(module_folder, name, path));
+    if (required || encl_path_exists(*path)) {
+        status = encl_json_read(*path, FILE_BYTES, json);
+    }
+cleanup:
+    free(module_folder);
+    return status;
+}
+
+// ---- Pooling ----------------------------------------------------------------------------------------------
+
+static encl_status set_mode(const char *path, const cJSON *word, bool *chosen) {
+    const char *name = cJSON_IsString(word) ? word->valuestring : "";
+    for (size_t i = 0; i < ENCL_POOLING_MODES; i++) {
+        if (strcmp(name, modes[i].word) == 0) {
+            chosen[i] = true;
+            return ENCL_OK;
+        }
+    }
+    return encl_fail(cJSON_IsString(word) ? ENCL_UNSUPPORTED : ENCL_FORMAT,
+                     "%s: pooling_mode: found '%s', expected cls, max, mean, mean_sqrt_len_tokens, weightedmean or "
+                     "lasttoken",
+                     path, name);
+}
+
+static encl_status read_modes(const char *path, const cJSON *json, bool *chosen) {
+    encl_status status = ENCL_OK;
+    const cJSON *words = cJSON_GetObjectItemCaseSensitive(json, "pooling_mode");
+    if (cJSON_IsArray(words)) {
+        const cJSON *word;
+        cJSON_ArrayForEach(word, words) {
+            ENCL_TRY(set_mode(path, word, chosen));
+        }
+    } else if (words != NULL && !cJSON_IsNull(words)) {
+        ENCL_TRY(set_mode(path, words, chosen));
+    } else {
+        for (size_t i = 0; i < ENCL_POOLING_MODES; i++) {
+            chosen[i] = modes[i].standard;
+            ENCL_TRY(encl_json_get_bool(path, json, modes[i].key, &chosen[i]));
+        }
+    }
+cleanup:
+    return status;
+}
+
+static encl_status check_width(const char *path, const cJSON *json, const char *key, const encl_config *config) {
+    int64_t width = config->hidden;
+    const encl_status status = encl_json_get_int(path, json, key, 1, INT32_MAX, &width);
+    if (status == ENCL_OK && width != config->hidden) {
+        return encl_fail(ENCL_FORMAT, "%s: %s: found %lld, expected the encoder's hidden size, %d", path, key,
+                         (long long)width, config->hidden);
+    }
+    return status;
+}
+
+static encl_status read_pooling(const char *folder, const char *module, const encl_config *config,
+                                encl_sentence_config *sentence) {
+    encl_status status = ENCL_OK;
+    char *path = NULL;
+    cJSON *json = NULL;
+    bool chosen[ENCL_POOLING_MODES] = {0};
+    ENCL_TRY(read_file(folder, module, "config.json", true, &path, &json));
+    ENCL_TRY(check_width(path, json, "word_embedding_dimension", config));
+    ENCL_TRY(check_width(path, json, "embedding_dimension", config)); // its name since 6.0
+    ENCL_TRY(encl_json_get_bool(path, json, "include_prompt", &sentence->include_prompt));
+    ENCL_TRY(read_modes(path, json, chosen));
+    sentence->pooling_count = 0;
+    for (size_t i = 0; i < ENCL_POOLING_MODES; i++) {
+        if (chosen[i]) {
+            sentence->pooling[sentence->pooling_count++] = (encl_pooling)i;
+        }
+    }
+    if (sentence->pooling_count == 0) {
+        status = encl_fail(ENCL_FORMAT, "%s: found no pooling mode, expected at least one", path);
+    }
+cleanup:
+    cJSON_Delete(json);
+    free(path);
+    return status;
+}
+
+// ---- Modules ----------------------------------------------------------------------------------------------
+
+// A path below the model's folder: relative, and no part of it leads up.
+static bool is_inside(const char *path) {
+    if (path[0] == '/' || strchr(path, '\\') != NULL) {
+        return false;
+    }
+    for (const char *part = path; part != NULL; part = strchr(part, '/')) {
+        part += part[0] == '/';
+        if (strncmp(part, "..", 2) == 0 && (part[2] == '\0' || part[2] == '/')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// How far the chain of modules has come. It must be Transformer, Pooling, then at most Normalize.
+typedef enum stage { STAGE_START, STAGE_TRANSFORMER, STAGE_POOLING, STAGE_NORMALIZE } stage;
+
+// Reads one entry {idx, name, path, type}. Types differ in their packages between versions, not in the last part.
+static encl_status read_module(const char *place, const char *folder, const cJSON *module, const encl_config *config,
+                               stage *reached, encl_sentence_config *sentence) {
+    const char *type = "";
+    const char *path = "";
+    encl_status status = ENCL_OK;
+    if (!cJSON_IsObject(module)) {
+        return encl_fail(ENCL_FORMAT, "%s: found a module that is no object, expected {idx, name, path, type}", place);
+    }
+    ENCL_TRY(encl_json_get_text(place, module, "type", &type));
+    ENCL_TRY(encl_json_get_text(place, module, "path", &path));
+    if (!is_inside(path)) {
+        return encl_fail(ENCL_FORMAT, "%s: path: found '%s', expected a folder inside the model's", place, path);
+    }
+    const char *dot = strrchr(type, '.');
+    const char *name = dot != NULL ? dot + 1 : type;
+    if (strcmp(name, "Transformer") == 0 && *reached == STAGE_START) {
+        *reached = STAGE_TRANSFORMER;
+        status = encl_copy_text(path, strlen(path), &sentence->transformer);
+    } else if (strcmp(name, "Pooling") == 0 && *reached == STAGE_TRANSFORMER) {
+        *reached = STAGE_POOLING;
+        status = read_pooling(folder, path, config, sentence);
+    } else if (strcmp(name, "Normalize") == 0 && *reached >= STAGE_POOLING) {
+        *reached = STAGE_NORMALIZE;
+        sentence->normalize = true;
+    } else {
+        status = encl_fail(ENCL_UNSUPPORTED,
+                           "%s: found module '%s', expected Transformer, Pooling, then Normalize or "
+                           "nothing",
+                           place, type);
+    }
+cleanup:
+    return status;
+}
+
+static encl_status read_modules(const char *path, const char *folder, const encl_config *config,
+                                encl_sentence_config *sentence) {
+    encl_status status = ENCL_OK;
+    char *text = NULL;
+    size_t length = 0;
+    cJSON *json = NULL;
+    stage reached = STAGE_START;
+    ENCL_TRY(encl_file_read(path, FILE_BYTES, &text, &length));
+    ENCL_TRY(encl_json_parse(path, text, length, &json));
+    if (!cJSON_IsArray(json)) {
+        ENCL_TRY(encl_fail(ENCL_FORMAT, "%s: found no array, expected one of modules", path));
+    }
+    const cJSON *module;
+    cJSON_ArrayForEach(module, json) {
+        ENCL_TRY(read_module(path, folder, module, config, &reached, sentence));
+    }
+    if (reached < STAGE_POOLING) {
+        status = encl_fail(ENCL_UNSUPPORTED, "%s: found no %s module, expected Transformer and Pooling", path,
+                           reached == STAGE_START ? "Transformer" : "Pooling");
+    }
+cleanup:
+    cJSON_Delete(json);
+    free(text);
+    return status;
+}
+
+// ---- Texts ------------------------------------------------------------------------------------------------
+
+static encl_status read_transformer(const char *folder, const encl_config *config, encl_sentence_config *sentence) {
+    encl_status status = ENCL_OK;
+    char *path = NULL;
+    cJSON *json = NULL;
+    int64_t length = -1;
+    ENCL_TRY(read_file(folder, sentence->transformer, "sentence_bert_config.json", false, &path, &json));
+    if (json != NULL) {
+        ENCL_TRY(encl_json_get_int(path, json, "max_seq_length", 1, INT32_MAX, &length));
+        ENCL_TRY(encl_json_get_bool(path, json, "do_lower_case", &sentence->lower_case));
+    }
+    sentence->max_sequence = (int32_t)(length < config->max_position ? length : config->max_position);
+cleanup:
+    cJSON_Delete(json);
+    free(path);
+    return status;
+}
+
+static encl_status read_prompts(const char *path, const cJSON *prompts, encl_sentence_config *sentence) {
+    encl_status status = ENCL_OK;
+    if (!cJSON_IsObject(prompts)) {
+        return encl_fail(ENCL_FORMAT, "%s: prompts: found no object, expected one of name and text", path);
+    }
+    const size_t count = (size_t)cJSON_GetArraySize(prompts);
+    ENCL_TRY(encl_allocate(count, sizeof *sentence->prompt_names, (void **)&sentence->prompt_names));
+    ENCL_TRY(encl_allocate(count, sizeof *sentence->prompts, (void **)&sentence->prompts));
+    const cJSON *item;
+    cJSON_ArrayForEach(item, prompts) {
+        if (!cJSON_IsString(item)) {
+            return encl_fail(ENCL_FORMAT, "%s: prompts: '%s': found no text, expected one", path, item->string);
+        }
+        const size_t index = sentence->prompt_count++; // counted first: free() takes half a pair too
+        ENCL_TRY(encl_copy_text(item->string, strlen(item->string), &sentence->prompt_names[index]));
+        ENCL_TRY(encl_copy_text(item->valuestring, strlen(item->valuestring), &sentence->prompts[index]));
+    }
+cleanup:
+    return status;
+}
+
+static encl_status choose_prompt(const char *path, const char *name, encl_sentence_config *sentence) {
+    for (size_t i = 0; i < sentence->prompt_count; i++) {
+        if (strcmp(name, sentence->prompt_names[i]) == 0) {
+            sentence->default_prompt = sentence->prompt_names[i];
+            return ENCL_OK;
+        }
+    }
+    return encl_fail(ENCL_FORMAT, "%s: default_prompt_name: found '%s', expected the name of one of the %zu prompts",
+                     path, name, sentence->prompt_count);
+}
+
+static encl_status read_model(const char *folder, encl_sentence_config *sentence) {
+    encl_status status = ENCL_OK;
+    char *path = NULL;
+    cJSON *json = NULL;
+    const char *similarity = "";
+    const char *default_prompt = NULL;
+    ENCL_TRY(read_file(folder, "", "config_sentence_transformers.json", false, &path, &json));
+    if (json != NULL) {
+        const cJSON *prompts = cJSON_GetObjectItemCaseSensitive(json, "prompts");
+        if (prompts != NULL && !cJSON_IsNull(prompts)) {
+            ENCL_TRY(read_prompts(path, prompts, sentence));
+        }
+        ENCL_TRY(encl_json_get_text(path, json, "default_prompt_name", &default_prompt));
+        ENCL_TRY(encl_json_get_text(path, json, "similarity_fn_name", &similarity));
+    }
+    if (default_prompt != NULL) {
+        ENCL_TRY(choose_prompt(path, default_prompt, sentence));
+    }
+    status = encl_copy_text(similarity, strlen(similarity), &sentence->similarity);
+cleanup:
+    cJSON_Delete(json);
+    free(path);
+    return status;
+}
+
+encl_status encl_sentence_config_read(const char *folder, const encl_config *config, encl_sentence_config *sentence) {
+    encl_status status = ENCL_OK;
+    char *path = NULL;
+    encl_sentence_config read = {
+        .pooling_count = 1, .pooling = {ENCL_POOLING_MEAN}, .include_prompt = true, .max_sequence = -1};
+    *sentence = (encl_sentence_config){0};
+    ENCL_TRY(encl_path_join(folder, "modules.json", &path));
+    read.found = encl_path_exists(path);
+    if (read.found) {
+        ENCL_TRY(read_modules(path, folder, config, &read));
+        ENCL_TRY(read_transformer(folder, config, &read));
+        ENCL_TRY(read_model(folder, &read));
+    } else {
+        read.normalize = true;
+        ENCL_TRY(encl_copy_text("", 0, &read.transformer));
+        ENCL_TRY(encl_copy_text("", 0, &read.similarity));
+    }
+    *sentence = read;
+    read = (encl_sentence_config){0};
+cleanup:
+    encl_sentence_config_free(&read);
+    free(path);
+    return status;
+}
+
+void encl_sentence_config_free(encl_sentence_config *sentence) {
+    for (size_t i = 0; i < sentence->prompt_count; i++) {
+        free(sentence->prompt_names[i]);
+        free(sentence->prompts[i]);
+    }
+    free(sentence->prompt_names);
+    free(sentence->prompts);
+    free(sentence->similarity);
+    free(sentence->transformer);
+    *sentence = (encl_sentence_config){0};
+}
