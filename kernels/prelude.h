@@ -1,2 +1,28 @@
-// Put before every kernel file. OpenCL C 1.2.
+// Put before every kernel file: OpenCL C 1.2, no extensions.
+//
+// Every operator has one argument list, the same for all kernel families: buffers first, then 4-byte scalars, in the
+// order of runtime/op/operator.c. Products are added with explicit fma in a fixed order (the row's `order` in
+// kernels.def), so that equal orders give equal bits.
 #pragma OPENCL FP_CONTRACT OFF
+
+// Weights of a matrix product lie in panels of 32 output columns: [ceil(N / 32)][K][32], zero beyond N.
+// Keys of attention lie in panels of 32 keys: [panel][head][head size][32], zero beyond a sequence's end.
+#define PANEL 32
+
+// Activations (encl_activation).
+#define ACTIVATION_NONE 0
+#define ACTIVATION_GELU 1
+#define ACTIVATION_GELU_TANH 2
+#define ACTIVATION_RELU 3
+#define ACTIVATION_SILU 4
+#define ACTIVATION_TANH 5
+
+// One entry of the attention work list: consecutive query rows of one sequence.
+typedef struct attention_block {
+    int first_key;    // the sequence's first token row
+    int keys;         // its length
+    int first_panel;  // its first key panel
+    int first_query;  // row of q and out
+    int queries;      // rows of this block
+    int padding[3];
+} attention_block;

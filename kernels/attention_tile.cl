@@ -1,0 +1,135 @@
+// softmax(q·kᵀ·scale)·v within a sequence; one work-item a (block of up to QUERIES rows, head). Keys in panels of 32.
+// Scores of up to CHUNK keys stand in private memory and take a two-pass softmax; longer sequences go chunk by chunk,
+// rescaling what `out` holds so far (online softmax, Milakov & Gimelshein 2018). For CPU devices, HEAD_SIZE % 16 = 0.
+// Grid: (blocks, heads), work-groups of one. Rows beyond the block's are computed on garbage and not stored.
+#include "vector.h"
+#ifndef QUERIES
+#define QUERIES 12
+#endif
+#define CHUNK 512
+#define LOWEST -3.0e38f
+
+#if HEAD_SIZE % 32 == 0
+#define WIDE 2
+#else
+#define WIDE 1
+#endif
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void attention_tile(
+    __global const float *restrict q, __global const float *restrict panels, __global const float *restrict kv,
+    __global const attention_block *restrict list, __global float *restrict out, int count, int heads, int q_stride,
+    int kv_stride, int key_column, int value_column, int out_stride, float scale) {
+    const int head = get_group_id(1);
+    __global const attention_block *block = list + get_group_id(0);
+    const int keys = block->keys;
+    const int queries = block->queries;
+    const int panel_floats = HEAD_SIZE * PANEL;
+    q += (size_t)block->first_query * q_stride + head * HEAD_SIZE;
+    out += (size_t)block->first_query * out_stride + head * HEAD_SIZE;
+    kv += (size_t)block->first_key * kv_stride + value_column + head * HEAD_SIZE;
+    panels += ((size_t)block->first_panel * heads + head) * panel_floats;
+
+    float score[QUERIES * CHUNK];
+    float highest[QUERIES];
+    float total[QUERIES];
+    for (int i = 0; i < QUERIES; i++) {
+        highest[i] = LOWEST;
+        total[i] = 0.0f;
+    }
+    const int16 lane = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+
+    for (int first = 0; first < keys; first += CHUNK) {
+        const int n = min(CHUNK, keys - first);
+        for (int p = 0; p * PANEL < n; p++) {
+            __global const float *key = panels + (size_t)(first / PANEL + p) * heads * panel_floats;
+            float16 sum[QUERIES][2];
+#pragma unroll
+            for (int i = 0; i < QUERIES; i++) {
+                sum[i][0] = (float16)(0.0f);
+                sum[i][1] = (float16)(0.0f);
+            }
+#pragma unroll 1
+            for (int d = 0; d < HEAD_SIZE; d++) {
+                const float16 k0 = vload16(0, key);
+                const float16 k1 = vload16(1, key);
+#pragma unroll
+                for (int i = 0; i < QUERIES; i++) {
+                    const float16 v = (float16)(q[(size_t)i * q_stride + d]);
+                    sum[i][0] = fma(v, k0, sum[i][0]);
+                    sum[i][1] = fma(v, k1, sum[i][1]);
+                }
+                key += PANEL;
+            }
+            const int16 in0 = lane + p * PANEL < n;
+            const int16 in1 = lane + (p * PANEL + 16) < n;
+#pragma unroll
+            for (int i = 0; i < QUERIES; i++) {
+                vstore16(select((float16)(LOWEST), sum[i][0] * scale, in0), 0, score + i * CHUNK + p * PANEL);
+                vstore16(select((float16)(LOWEST), sum[i][1] * scale, in1), 1, score + i * CHUNK + p * PANEL);
+            }
+        }
+
+        float rescale[QUERIES];
+        const int vectors = (n + 15) / 16;
+        for (int i = 0; i < QUERIES; i++) {
+            float *s = score + i * CHUNK;
+            float16 top = vload16(0, s);
+            for (int k = 1; k < vectors; k++) {
+                top = fmax(top, vload16(k, s));
+            }
+            const float m = fmax(highest[i], max16(top));
+            float16 sum = (float16)(0.0f);
+            for (int k = 0; k < vectors; k++) {
+                const float16 e = exp16(vload16(k, s) - m);
+                vstore16(e, k, s);
+                sum += e;
+            }
+            rescale[i] = exp(highest[i] - m);
+            total[i] = fma(total[i], rescale[i], sum16(sum));
+            highest[i] = m;
+        }
+
+        const int last = first + CHUNK >= keys;
+        for (int c = 0; c < HEAD_SIZE; c += 16 * WIDE) {
+            float16 sum[QUERIES][WIDE];
+#pragma unroll
+            for (int i = 0; i < QUERIES; i++) {
+#pragma unroll
+                for (int j = 0; j < WIDE; j++) {
+                    sum[i][j] = (float16)(0.0f);
+                    if (first > 0 && i < queries) {
+                        sum[i][j] = vload16(j, out + (size_t)i * out_stride + c) * rescale[i];
+                    }
+                }
+            }
+            __global const float *value = kv + (size_t)first * kv_stride + c;
+#pragma unroll 1
+            for (int k = 0; k < n; k++) {
+                float16 v[WIDE];
+#pragma unroll
+                for (int j = 0; j < WIDE; j++) {
+                    v[j] = vload16(j, value);
+                }
+#pragma unroll
+                for (int i = 0; i < QUERIES; i++) {
+                    const float16 p = (float16)(score[i * CHUNK + k]);
+#pragma unroll
+                    for (int j = 0; j < WIDE; j++) {
+                        sum[i][j] = fma(p, v[j], sum[i][j]);
+                    }
+                }
+                value += kv_stride;
+            }
+#pragma unroll
+            for (int i = 0; i < QUERIES; i++) {
+                if (i < queries) {
+                    const float factor = last ? 1.0f / total[i] : 1.0f;
+#pragma unroll
+                    for (int j = 0; j < WIDE; j++) {
+                        vstore16(sum[i][j] * factor, j, out + (size_t)i * out_stride + c);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+// Runs a kernel on random numbers and compares it with the C reference: self-checks while an executable is made, the
+// operator tests, later the doctor.
+#ifndef ENCL_OP_CHECK_H
+#define ENCL_OP_CHECK_H
+
+#include "runtime/op/kernel.h"
+
+// What a check runs on. `shape` holds everything a launch needs; encl_check_shape fills the members that follow from
+// others (strides, columns, counts of list entries). ATTENTION, KEYS and POOL run over sequences.
+typedef struct encl_check_case {
+    encl_shape shape;
+    const int32_t *lengths; // [sequences]
+    int32_t sequences;
+    const int32_t *rows; // [row_count] ATTENTION: only these token rows are queries; NULL: all
+    int32_t row_count;
+    uint64_t seed;
+} encl_check_case;
+
+typedef struct encl_check_result {
+    bool passed;
+    double max_error;   // |found − expected| over all elements
+    double tolerance;   // what max_error was held against
+    int64_t where;      // element of out where the worst error (or a wrong write) stands
+    const char *reason; // NULL, "error too large", "not finite", "wrote outside"
+} encl_check_result;
+
+// A small case of a node's shape (same options, few rows, tails in every dimension) for self-checks. The case points to
+// static arrays.
+void encl_check_small(const encl_kernel_row *row, const encl_shape *node, encl_check_case *result);
+
+// Builds inputs from the seed (row padding holds NaN, the output lies between guard words and is filled with a NaN
+// pattern), launches once, reads back, compares. A status other than OK is a failure of OpenCL or memory, not of the
+// numbers. seconds, if not NULL, receives the launch's time by the host's clock.
+encl_status encl_check_kernel(const encl_device *device, const encl_kernel *kernel, const encl_check_case *check,
+                              encl_check_result *result);
+
+#endif

@@ -1,0 +1,140 @@
+#include "runtime/op/operator.h"
+
+typedef struct operator_row {
+    const char *name;
+    size_t buffers;
+    size_t output;
+} operator_row;
+
+static const operator_row rows[ENCL_OPERATOR_COUNT] = {
+#define ENCL_OPERATOR_ROW(name, text, buffers, output) {text, buffers, output},
+    ENCL_OPERATOR_LIST(ENCL_OPERATOR_ROW)
+#undef ENCL_OPERATOR_ROW
+};
+
+const char *encl_operator_name(encl_operator op) {
+    return rows[op].name;
+}
+
+size_t encl_operator_buffers(encl_operator op) {
+    return rows[op].buffers;
+}
+
+size_t encl_operator_output(encl_operator op) {
+    return rows[op].output;
+}
+
+size_t encl_operator_scalars(encl_operator op, const encl_shape *shape, encl_scalar scalars[ENCL_OPERATOR_SCALARS]) {
+    size_t n = 0;
+#define INTEGER(value) scalars[n++].integer = (value)
+#define REAL(value) scalars[n++].real = (value)
+    INTEGER(shape->rows);
+    switch (op) {
+    case ENCL_OP_EMBED:
+        INTEGER(shape->columns);
+        INTEGER(shape->part_rows);
+        REAL(shape->epsilon);
+        break;
+    case ENCL_OP_LINEAR:
+        INTEGER(shape->columns);
+        INTEGER(shape->depth);
+        INTEGER(shape->first_row);
+        INTEGER(shape->first_column);
+        INTEGER(shape->out_stride);
+        break;
+    case ENCL_OP_PACK:
+        INTEGER(shape->depth);
+        INTEGER(shape->first_column);
+        break;
+    case ENCL_OP_KEYS:
+        INTEGER(shape->heads);
+        INTEGER(shape->kv_stride);
+        INTEGER(shape->key_column);
+        break;
+    case ENCL_OP_ATTENTION:
+        INTEGER(shape->heads);
+        INTEGER(shape->q_stride);
+        INTEGER(shape->kv_stride);
+        INTEGER(shape->key_column);
+        INTEGER(shape->value_column);
+        INTEGER(shape->out_stride);
+        REAL(shape->scale);
+        break;
+    case ENCL_OP_LAYER_NORM:
+        INTEGER(shape->columns);
+        REAL(shape->epsilon);
+        break;
+    case ENCL_OP_POOL:
+        INTEGER(shape->columns);
+        INTEGER(shape->out_stride);
+        INTEGER(shape->first_column);
+        break;
+    default: // EPILOGUE, GATHER, NORMALIZE
+        INTEGER(shape->columns);
+        break;
+    }
+#undef INTEGER
+#undef REAL
+    return n;
+}
+
+encl_status encl_operator_options(encl_operator op, const encl_shape *shape, encl_string *options) {
+    switch (op) {
+    case ENCL_OP_LINEAR:
+    case ENCL_OP_EPILOGUE:
+        return encl_string_format(options, " -DACTIVATION=%d -DRESIDUAL=%d", (int)shape->activation, shape->residual);
+    case ENCL_OP_KEYS:
+    case ENCL_OP_ATTENTION:
+        return encl_string_format(options, " -DHEAD_SIZE=%d", (int)shape->head_size);
+    case ENCL_OP_POOL:
+        return encl_string_format(options, " -DPOOLING=%d", (int)shape->pooling);
+    default:
+        return ENCL_OK;
+    }
+}
+
+void encl_operator_cost(encl_operator op, const encl_shape *shape, double keys, double *flops, double *bytes) {
+    const double m = shape->rows;
+    const double n = shape->columns;
+    const double k = shape->depth;
+    const double width = (double)shape->heads * shape->head_size;
+    *flops = 0;
+    switch (op) {
+    case ENCL_OP_EMBED:
+        *flops = 10 * m * n;
+        *bytes = 4 * (4 * m * n + 3 * m + 2 * n);
+        break;
+    case ENCL_OP_LINEAR:
+        *flops = 2 * m * n * k;
+        *bytes = 4 * (m * k + n * k + n + m * n * (shape->residual ? 2 : 1));
+        break;
+    case ENCL_OP_EPILOGUE:
+        *flops = m * n * (shape->residual ? 2 : 1);
+        *bytes = 4 * m * n * (shape->residual ? 3 : 2);
+        break;
+    case ENCL_OP_PACK:
+        *bytes = 8 * m * k;
+        break;
+    case ENCL_OP_KEYS:
+        *bytes = 8 * m * ENCL_PANEL * width;
+        break;
+    case ENCL_OP_ATTENTION:
+        *flops = 4 * keys * width + 5 * keys * shape->heads;
+        *bytes = 4 * 4 * m * width;
+        break;
+    case ENCL_OP_LAYER_NORM:
+        *flops = 7 * m * n;
+        *bytes = 8 * m * n;
+        break;
+    case ENCL_OP_POOL:
+        *bytes = 4 * m * n;
+        break;
+    case ENCL_OP_NORMALIZE:
+        *flops = 3 * m * n;
+        *bytes = 8 * m * n;
+        break;
+    default: // GATHER
+        *bytes = 8 * m * n;
+        break;
+    }
+}

@@ -1,0 +1,92 @@
+// Operators: what a kernel computes, independent of how. An operator fixes its buffers, its scalar arguments, the build
+// options that follow from a node's shape, and its cost; kernels (kernel.h) are the ways to compute it.
+#ifndef ENCL_OP_OPERATOR_H
+#define ENCL_OP_OPERATOR_H
+
+#include "runtime/base/memory.h"
+
+// X(name, text, buffers, output): `buffers` in argument order, `output` is the index of the one that is written.
+//   EMBED      word ×4, position, type, gamma, beta, ids, types, positions, out
+//   LINEAR     x, weight (panels), bias, residual, out
+//   EPILOGUE   product, bias, residual, out
+//   PACK       source rows, packed panels
+//   KEYS       kv, panel list, panels
+//   ATTENTION  q, keys, kv, work list, out
+//   LAYER_NORM x, gamma, beta, out
+//   GATHER     x, rows, out
+//   POOL       x, offsets, out
+//   NORMALIZE  x, out
+#define ENCL_OPERATOR_LIST(X)         \
+    X(EMBED, "embed", 12, 11)         \
+    X(LINEAR, "linear", 5, 4)         \
+    X(EPILOGUE, "epilogue", 4, 3)     \
+    X(PACK, "pack", 2, 1)             \
+    X(KEYS, "keys", 3, 2)             \
+    X(ATTENTION, "attention", 5, 4)   \
+    X(LAYER_NORM, "layer_norm", 4, 3) \
+    X(GATHER, "gather", 3, 2)         \
+    X(POOL, "pool", 3, 2)             \
+    X(NORMALIZE, "normalize", 2, 1)
+
+typedef enum encl_operator {
+#define ENCL_OPERATOR_ENUM(name, text, buffers, output) ENCL_OP_##name,
+    ENCL_OPERATOR_LIST(ENCL_OPERATOR_ENUM)
+#undef ENCL_OPERATOR_ENUM
+        ENCL_OPERATOR_COUNT
+} encl_operator;
+
+enum { ENCL_OPERATOR_BUFFERS = 12, ENCL_OPERATOR_SCALARS = 10, ENCL_PANEL = 32, ENCL_WORD_PARTS = 4 };
+
+// The shape and settings of one call. Unused members are 0. `rows` alone changes from run to run.
+typedef struct encl_shape {
+    int32_t rows;    // M: rows computed; work-list entries for ATTENTION, panels for KEYS, sequences for POOL
+    int32_t columns; // N, or the width H
+    int32_t depth;   // K
+    int32_t heads;
+    int32_t head_size;
+    encl_activation activation;
+    bool residual;
+    encl_pooling pooling;
+    float epsilon;
+    float scale;          // of attention scores
+    int32_t first_row;    // LINEAR: the first row computed
+    int32_t first_column; // LINEAR, POOL: where this call's columns begin in a row of out; PACK: the weight row
+                          // (output column) that source row 0 is
+    int32_t out_stride;   // floats from one row of out to the next
+    int32_t q_stride;
+    int32_t kv_stride;
+    int32_t key_column;
+    int32_t value_column;
+    int32_t part_rows; // EMBED: rows of the word table in each of its buffers
+} encl_shape;
+
+// One entry of the attention work list (attention_block in kernels/prelude.h).
+typedef struct encl_attention_block {
+    int32_t first_key, keys, first_panel, first_query, queries, padding[3];
+} encl_attention_block;
+
+// One entry of the key panel list.
+typedef struct encl_key_panel {
+    int32_t first_token, tokens;
+} encl_key_panel;
+
+typedef union encl_scalar {
+    int32_t integer;
+    float real;
+} encl_scalar;
+
+const char *encl_operator_name(encl_operator op);
+size_t encl_operator_buffers(encl_operator op);
+size_t encl_operator_output(encl_operator op);
+
+// The scalar arguments that follow the buffers; returns how many.
+size_t encl_operator_scalars(encl_operator op, const encl_shape *shape, encl_scalar scalars[ENCL_OPERATOR_SCALARS]);
+
+// Appends the build options that a node of this shape needs (" -DACTIVATION=1 -DRESIDUAL=0").
+encl_status encl_operator_options(encl_operator op, const encl_shape *shape, encl_string *options);
+
+// Floating-point operations and bytes of one call, each tensor counted once. `keys` is Σ queries · keys over the work
+// list of ATTENTION, else ignored.
+void encl_operator_cost(encl_operator op, const encl_shape *shape, double keys, double *flops, double *bytes);
+
+#endif
