@@ -39,4 +39,8 @@ cJSON *encl_json_floats(const float *values, size_t count);
 // surrogates and values beyond U+10FFFF are bad).
 size_t encl_utf8_valid_prefix(const char *text, size_t length);
 
+// Replaces bytes that are no UTF-8 by '?' and ASCII control characters by blanks, so that a name from a file can
+// go to a terminal or a log and stays on its line.
+void encl_utf8_make_printable(char *text, size_t length);
+
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 static _Atomic int threshold = ENCL_LOG_WARNING;
+static _Atomic bool bar_shown;
 
 static const char *const level_names[] = {
     [ENCL_LOG_QUIET] = "",        [ENCL_LOG_ERROR] = "error: ", [ENCL_LOG_WARNING] = "warning: ",
@@ -26,6 +27,10 @@ bool encl_log_enabled(encl_log_level level) {
            (int)level <= atomic_load_explicit(&threshold, memory_order_relaxed);
 }
 
+void encl_log_set_bar(bool shown) {
+    atomic_store_explicit(&bar_shown, shown, memory_order_relaxed);
+}
+
 void encl_log(encl_log_level level, const char *format, ...) {
     if (!encl_log_enabled(level)) {
         return;
@@ -35,7 +40,8 @@ void encl_log(encl_log_level level, const char *format, ...) {
     char shorter[1024];
     char *line = shorter;
     size_t capacity = sizeof shorter;
-    const int prefix = snprintf(shorter, sizeof shorter, "encl: %s", level_names[level]);
+    const char *erase = atomic_load_explicit(&bar_shown, memory_order_relaxed) ? "\r\033[K" : "";
+    const int prefix = snprintf(shorter, sizeof shorter, "%sencl: %s", erase, level_names[level]);
 
     va_list arguments;
     va_start(arguments, format);

@@ -13,4 +13,7 @@ void encl_log(encl_log_level level, const char *format, ...) ENCL_PRINTF(2, 3);
 // True where a message of this level would be written.
 bool encl_log_enabled(encl_log_level level);
 
+// Says whether an unfinished line (a progress bar) stands on the terminal: log lines erase it first.
+void encl_log_set_bar(bool shown);
+
 #endif

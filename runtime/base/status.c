@@ -41,21 +41,6 @@ const char *encl_status_detail(void) {
 
 // ---- The detail message -----------------------------------------------------------------------------------
 
-// Names in messages come from files and users. Whatever they hold, a message is one line of valid UTF-8 without
-// control characters, so that it can go to a terminal, a log or a JSON answer as it is.
-static void clean(char *text, size_t length) {
-    for (size_t start = encl_utf8_valid_prefix(text, length); start < length;
-         start += encl_utf8_valid_prefix(text + start, length - start)) {
-        text[start] = '?';
-    }
-    for (size_t i = 0; i < length; i++) {
-        const unsigned char byte = (unsigned char)text[i];
-        if (byte < 0x20 || byte == 0x7f) {
-            text[i] = ' ';
-        }
-    }
-}
-
 // Marks a text that did not fit, without leaving half a character at its end. Gives the length.
 static size_t mark_cut(char *text, size_t capacity) {
     static const char mark[] = "…";
@@ -67,14 +52,30 @@ static size_t mark_cut(char *text, size_t capacity) {
     return end + sizeof mark - 1;
 }
 
-// Formats into a buffer of DETAIL_BYTES and gives the length.
-static size_t format_text(char *text, const char *format, va_list arguments) {
-    const int wanted = vsnprintf(text, DETAIL_BYTES, format, arguments);
+// Puts a formatted text behind the first `length` bytes of a buffer of DETAIL_BYTES. Gives the new length.
+static size_t append_arguments(char *text, size_t length, const char *format, va_list arguments) {
+    const size_t room = DETAIL_BYTES - length;
+    const int wanted = vsnprintf(text + length, room, format, arguments);
     if (wanted < 0) {
-        text[0] = '\0';
-        return 0;
+        text[length] = '\0';
+        return length;
     }
-    return wanted < DETAIL_BYTES ? (size_t)wanted : mark_cut(text, DETAIL_BYTES);
+    return (size_t)wanted < room ? length + (size_t)wanted : mark_cut(text, DETAIL_BYTES);
+}
+
+static size_t append(char *text, size_t length, const char *format, ...) ENCL_PRINTF(3, 4);
+static size_t append(char *text, size_t length, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    length = append_arguments(text, length, format, arguments);
+    va_end(arguments);
+    return length;
+}
+
+// Names in messages come from files and users. Whatever they hold, a message is one printable line.
+static void publish(char *text, size_t length) {
+    encl_utf8_make_printable(text, length);
+    memcpy(detail_text, text, length + 1);
 }
 
 encl_status encl_fail_at(encl_status status, const char *file, int line, const char *format, ...) {
@@ -82,17 +83,13 @@ encl_status encl_fail_at(encl_status status, const char *file, int line, const c
     char text[DETAIL_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    size_t length = format_text(text, format, arguments);
+    size_t length = append_arguments(text, 0, format, arguments);
     va_end(arguments);
 
     if (encl_log_enabled(ENCL_LOG_DEBUG)) {
-        const int wanted = snprintf(text + length, sizeof text - length, " (%s:%d)", file, line);
-        if (wanted > 0) {
-            length = (size_t)wanted < sizeof text - length ? length + (size_t)wanted : mark_cut(text, sizeof text);
-        }
+        length = append(text, length, " (%s:%d)", file, line);
     }
-    clean(text, length);
-    memcpy(detail_text, text, length + 1);
+    publish(text, length);
     return status;
 }
 
@@ -100,28 +97,15 @@ encl_status encl_fail_context(encl_status status, const char *format, ...) {
     char text[DETAIL_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    size_t length = format_text(text, format, arguments);
+    size_t length = append_arguments(text, 0, format, arguments);
     va_end(arguments);
 
-    const int wanted = snprintf(text + length, sizeof text - length, ": %s", detail_text);
-    if (wanted > 0) {
-        length = (size_t)wanted < sizeof text - length ? length + (size_t)wanted : mark_cut(text, sizeof text);
-    }
-    clean(text, length);
-    memcpy(detail_text, text, length + 1);
+    length = append(text, length, ": %s", detail_text);
+    publish(text, length);
     return status;
 }
 
 void encl_status_set_detail(const char *detail) {
-    size_t length = detail == NULL ? 0 : strlen(detail);
-    if (detail == NULL) {
-        detail = "";
-    }
-    if (length < DETAIL_BYTES) {
-        memmove(detail_text, detail, length + 1); // may be this thread's own
-    } else {
-        memcpy(detail_text, detail, DETAIL_BYTES);
-        length = mark_cut(detail_text, DETAIL_BYTES);
-    }
-    clean(detail_text, length);
+    char text[DETAIL_BYTES];
+    publish(text, append(text, 0, "%s", detail != NULL ? detail : ""));
 }

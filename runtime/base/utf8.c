@@ -47,3 +47,16 @@ size_t encl_utf8_valid_prefix(const char *text, size_t length) {
     }
     return position;
 }
+
+void encl_utf8_make_printable(char *text, size_t length) {
+    for (size_t bad = encl_utf8_valid_prefix(text, length); bad < length;
+         bad += encl_utf8_valid_prefix(text + bad, length - bad)) {
+        text[bad] = '?';
+    }
+    for (size_t i = 0; i < length; i++) {
+        const unsigned char byte = (unsigned char)text[i];
+        if (byte < 0x20 || byte == 0x7f) {
+            text[i] = ' ';
+        }
+    }
+}
