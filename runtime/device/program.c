@@ -53,23 +53,42 @@ encl_status encl_program_source(const char *file, char **text) {
                      encl_kernel_file_count);
 }
 
-// Prelude and file, each after a mark with its name.
-static encl_status whole_source(const char *file, encl_string *source) {
+// Appends a file after a mark with its name. Its lines `#include "name"` (at the start of a line, one floor deep) are
+// replaced by that file, because an OpenCL compiler has no folder to look in.
+static encl_status append_file(encl_string *source, const char *file, bool expand) {
+    static const char directive[] = "#include \"";
     encl_status status = ENCL_OK;
-    const char *const parts[] = {"prelude.h", file};
     char *text = NULL;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        ENCL_TRY(encl_program_source(parts[i], &text));
-        ENCL_TRY(encl_string_format(source, "#line 1 \"%s\"\n", parts[i]));
-        ENCL_TRY(encl_string_append(source, text, strlen(text)));
+    char *name = NULL;
+    int number = 1;
+    ENCL_TRY(encl_program_source(file, &text));
+    ENCL_TRY(encl_string_format(source, "#line 1 \"%s\"\n", file));
+    for (const char *line = text; *line != '\0'; number++) {
+        const char *end = strchr(line, '\n');
+        const size_t length = end != NULL ? (size_t)(end - line) : strlen(line);
+        if (expand && strncmp(line, directive, strlen(directive)) == 0) {
+            const char *first = line + strlen(directive);
+            ENCL_TRY(encl_copy_text(first, strcspn(first, "\"\n"), &name));
+            ENCL_TRY(append_file(source, name, false));
+            ENCL_TRY(encl_string_format(source, "#line %d \"%s\"", number + 1, file));
+            free(name);
+            name = NULL;
+        } else {
+            ENCL_TRY(encl_string_append(source, line, length));
+        }
         ENCL_TRY(encl_string_append(source, "\n", 1));
-        free(text);
-        text = NULL;
+        line += length + (end != NULL);
     }
 
 cleanup:
+    free(name);
     free(text);
     return status;
+}
+
+static encl_status whole_source(const char *file, encl_string *source) {
+    encl_status status = append_file(source, "prelude.h", false);
+    return status == ENCL_OK ? append_file(source, file, true) : status;
 }
 
 // The options as the compiler gets them: OpenCL C 1.2 unless the caller asks for another.

@@ -1,0 +1,214 @@
+// Every row of kernels.def on every device present, against the C reference.
+#include "tests/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/op/check.h"
+
+static const int32_t lengths_mixed[] = {1, 31, 32, 33, 7, 64, 12, 13};
+static const int32_t lengths_long[] = {5, 513, 1030};
+static const int32_t lengths_one[] = {1};
+static const int32_t rows_some[] = {0, 1, 5, 31, 40, 63, 64, 65, 66, 100, 150, 180, 192};
+
+typedef struct list {
+    const int32_t *lengths;
+    int32_t sequences;
+    const int32_t *rows;
+    int32_t row_count;
+} list;
+static const list lists[] = {
+    {lengths_mixed, 8, NULL, 0},
+    {lengths_mixed, 8, rows_some, 13},
+    {lengths_long, 3, NULL, 0},
+    {lengths_one, 1, NULL, 0},
+};
+
+static int failures;
+static int checks;
+
+static void check(const encl_device *device, const encl_kernel *kernel, const encl_check_case *test) {
+    encl_check_result result;
+    const encl_status status = encl_check_kernel(device, kernel, test, &result);
+    checks++;
+    if (status != ENCL_OK || !result.passed) {
+        failures++;
+        const encl_shape *s = &test->shape;
+        print_error("%s on %s: rows %d columns %d depth %d heads %d × %d: %s, error %g > %g at %lld\n",
+                    kernel->row->name, encl_device_get_info(device)->name, s->rows, s->columns, s->depth, s->heads,
+                    s->head_size, status != ENCL_OK ? encl_status_detail() : result.reason, result.max_error,
+                    result.tolerance, (long long)result.where);
+    }
+}
+
+static void open_or_fail(const encl_device *device, const encl_kernel_row *row, const encl_shape *shape,
+                         encl_kernel *kernel) {
+    if (encl_kernel_open(device, row, shape, kernel) != ENCL_OK) {
+        fail_msg("%s: %s", row->name, encl_status_detail());
+    }
+}
+
+// Row counts around every tile edge; model widths and primes.
+static void check_dense(const encl_device *device, const encl_kernel_row *row, encl_shape shape, bool heavy) {
+    static const int32_t rows[] = {1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 16, 17, 23, 25};
+    static const int32_t columns[] = {1, 16, 31, 32, 33, 48, 96, 312, 384};
+    static const int32_t depths[] = {1, 7, 32, 100, 384};
+    encl_kernel kernel;
+    open_or_fail(device, row, &shape, &kernel);
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
+        for (size_t j = 0; j < sizeof rows / sizeof rows[0]; j++) {
+            encl_check_case test = {.shape = shape, .seed = 7 * i + j};
+            test.shape.columns = columns[i];
+            test.shape.rows = rows[j];
+            test.shape.depth = depths[(i + j) % (sizeof depths / sizeof depths[0])];
+            if (row->op == ENCL_OP_LINEAR) {
+                test.shape.first_row = j % 3 == 2 ? rows[j] / 2 : 0;
+                test.shape.first_column = i % 2 == 1 ? 64 : 0;
+                test.shape.out_stride = test.shape.first_column + columns[i] + (j % 2 == 1 ? 5 : 0);
+            } else if (row->op == ENCL_OP_PACK) {
+                test.shape.first_column = (int32_t)(5 * i);
+            }
+            if (encl_kernel_serves(row, &test.shape) && (heavy || (i + j) % 3 == 0)) {
+                check(device, &kernel, &test);
+            }
+        }
+    }
+    if (row->op == ENCL_OP_LINEAR && heavy) {
+        encl_check_case test = {.shape = shape, .seed = 99};
+        test.shape.rows = 20;
+        test.shape.columns = 64;
+        test.shape.depth = 3072;
+        check(device, &kernel, &test);
+    }
+    encl_kernel_close(&kernel);
+}
+
+static void check_sequences(const encl_device *device, const encl_kernel_row *row, encl_shape shape) {
+    encl_kernel kernel;
+    open_or_fail(device, row, &shape, &kernel);
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        const encl_check_case test = {.shape = shape,
+                                      .lengths = lists[i].lengths,
+                                      .sequences = lists[i].sequences,
+                                      .rows = row->op == ENCL_OP_ATTENTION ? lists[i].rows : NULL,
+                                      .row_count = lists[i].row_count,
+                                      .seed = i};
+        check(device, &kernel, &test);
+    }
+    encl_kernel_close(&kernel);
+}
+
+static void check_row(const encl_device *device, const encl_kernel_row *row) {
+    encl_shape shape = {.epsilon = 1e-12f};
+    const bool heavy = strcmp(encl_device_family(device), "tile") == 0;
+    switch (row->op) {
+    case ENCL_OP_LINEAR:
+    case ENCL_OP_EPILOGUE:
+        for (int activation = ENCL_ACTIVATION_NONE; activation <= ENCL_ACTIVATION_TANH; activation++) {
+            // One tile height carries all activations; the others share their code.
+            const bool all = row->rank <= 1;
+            if (all || activation <= ENCL_ACTIVATION_GELU) {
+                shape.activation = (encl_activation)activation;
+                shape.residual = activation == ENCL_ACTIVATION_NONE;
+                check_dense(device, row, shape, heavy);
+            }
+        }
+        break;
+    case ENCL_OP_ATTENTION:
+    case ENCL_OP_KEYS: {
+        static const int32_t sizes[] = {64, 32, 16, 26, 128};
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            shape.heads = 2;
+            shape.head_size = sizes[i];
+            if (encl_kernel_serves(row, &shape) && (heavy || i < 3)) {
+                check_sequences(device, row, shape);
+            }
+        }
+        break;
+    }
+    case ENCL_OP_POOL:
+        for (int pooling = ENCL_POOLING_CLS; pooling <= ENCL_POOLING_LAST; pooling++) {
+            shape.pooling = (encl_pooling)pooling;
+            shape.columns = 37;
+            check_sequences(device, row, shape);
+        }
+        break;
+    default:
+        check_dense(device, row, shape, heavy);
+        break;
+    }
+}
+
+static void test_every_row_on_every_device(void **state) {
+    (void)state;
+    const encl_device *const *devices;
+    size_t count;
+    if (encl_devices(&devices, &count) != ENCL_OK) {
+        print_message("skipped: %s\n", encl_status_detail());
+        skip();
+    }
+    for (size_t d = 0; d < count; d++) {
+        if (!encl_test_usable(devices[d])) {
+            continue;
+        }
+        assert_int_equal(encl_device_acquire(devices[d]), ENCL_OK);
+        for (size_t i = 0; i < encl_kernel_row_count; i++) {
+            // The tile family is for devices with vector registers; elsewhere its code is only slow.
+            if (encl_kernel_rows[i].family == ENCL_FAMILY_PLAIN ||
+                strcmp(encl_device_family(devices[d]), encl_family_name(encl_kernel_rows[i].family)) == 0) {
+                check_row(devices[d], &encl_kernel_rows[i]);
+            }
+        }
+        encl_device_release(devices[d]);
+        print_message("%s: %d checks, %d failures so far\n", encl_device_get_info(devices[d])->name, checks, failures);
+    }
+    assert_int_equal(failures, 0);
+    assert_true(checks > 0);
+}
+
+// The check itself must notice a wrong kernel: a row whose options change what it computes.
+static void test_check_notices_errors(void **state) {
+    (void)state;
+    const encl_device *device;
+    size_t count;
+    if (encl_device_select("cpu", &device, 1, &count) != ENCL_OK) {
+        skip();
+    }
+    assert_int_equal(encl_device_acquire(device), ENCL_OK);
+    encl_kernel_row wrong = {0};
+    for (size_t i = 0; i < encl_kernel_row_count; i++) {
+        if (strcmp(encl_kernel_rows[i].name, "linear_plain") == 0) {
+            wrong = encl_kernel_rows[i];
+        }
+    }
+    encl_shape node = {.activation = ENCL_ACTIVATION_GELU};
+    encl_check_case test;
+    encl_check_result result;
+    encl_kernel kernel;
+    encl_check_small(&wrong, &node, &test);
+    // Built for GELU, held against ReLU.
+    open_or_fail(device, &wrong, &node, &kernel);
+    test.shape.activation = ENCL_ACTIVATION_RELU;
+    assert_int_equal(encl_check_kernel(device, &kernel, &test, &result), ENCL_OK);
+    assert_false(result.passed);
+    assert_string_equal(result.reason, "error too large");
+    encl_kernel_close(&kernel);
+    // A grid too small leaves outputs unwritten.
+    test.shape.activation = ENCL_ACTIVATION_GELU;
+    wrong.grid[1].block = 2;
+    open_or_fail(device, &wrong, &node, &kernel);
+    assert_int_equal(encl_check_kernel(device, &kernel, &test, &result), ENCL_OK);
+    assert_false(result.passed);
+    assert_string_equal(result.reason, "not finite");
+    encl_kernel_close(&kernel);
+    encl_device_release(device);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_row_on_every_device),
+        cmocka_unit_test(test_check_notices_errors),
+    };
+    return encl_test_main(tests);
+}
