@@ -1,38 +1,41 @@
 // What to tell someone whose machine shows no device.
-#include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "runtime/base/file.h"
 #include "runtime/device/discovery.h"
 
+// The numbers that Linux gives render nodes.
+enum { FIRST_RENDER_NODE = 128, LAST_RENDER_NODE = 191 };
+
+static bool may_open(const char *path) {
+    FILE *stream = fopen(path, "r+b");
+    if (stream == NULL) {
+        return errno != EACCES && errno != EPERM;
+    }
+    fclose(stream);
+    return true;
+}
+
 // Looks for a render node that is there and may not be opened. *node is its path, NULL if there is none.
 static encl_status closed_render_node(const char *folder, char **node) {
-    encl_status status = ENCL_OK;
-    const struct dirent *entry = NULL;
     *node = NULL;
-    DIR *entries = opendir(folder);
-    if (entries == NULL) {
-        return ENCL_OK;
-    }
-    while (*node == NULL && (entry = readdir(entries)) != NULL) {
+    for (int number = FIRST_RENDER_NODE; number <= LAST_RENDER_NODE; number++) {
+        char name[16];
         char *path = NULL;
-        if (strncmp(entry->d_name, "renderD", strlen("renderD")) != 0) {
-            continue;
+        snprintf(name, sizeof name, "renderD%d", number);
+        encl_status status = encl_path_join(folder, name, &path);
+        if (status != ENCL_OK) {
+            return status;
         }
-        ENCL_TRY(encl_path_join(folder, entry->d_name, &path));
-        if (access(path, R_OK | W_OK) != 0 && errno == EACCES) {
+        if (encl_path_exists(path) && !may_open(path)) {
             *node = path;
-        } else {
-            free(path);
+            return ENCL_OK;
         }
+        free(path);
     }
-
-cleanup:
-    closedir(entries);
-    return status;
+    return ENCL_OK;
 }
 
 encl_status encl_device_advice(const char *folder, encl_string *advice) {

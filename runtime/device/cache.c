@@ -2,9 +2,9 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "runtime/base/file.h"
 #include "runtime/base/hash.h"
@@ -122,7 +122,7 @@ encl_status encl_cache_load(const char *kind, const char *key, void **bytes, siz
     defect = status == ENCL_OK ? entry_defect((const uint8_t *)entry, entry_length) : "not readable";
     if (defect != NULL) {
         encl_debug("%s: cache entry is %s; removed", path, defect);
-        unlink(path);
+        remove(path);
         status = encl_fail(ENCL_NOT_FOUND, "%s: cache entry is %s", path, defect);
         goto cleanup;
     }
@@ -177,7 +177,7 @@ void encl_cache_remove(const char *kind, const char *key) {
     char *folder = NULL;
     char *path = NULL;
     if (entry_path(kind, key, &folder, &path) == ENCL_OK) {
-        unlink(path);
+        remove(path);
     }
     free(folder);
     free(path);

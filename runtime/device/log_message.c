@@ -73,21 +73,30 @@ static span without_severity(span text) {
     return text;
 }
 
+// The first line that holds `word`, trimmed; empty where none does.
+static span first_line_with(const char *log, const char *word) {
+    for (const char *at = log; *at != '\0';) {
+        size_t length = strcspn(at, "\n");
+        span line = trim((span){at, length});
+        if (line.length > 0 && find(line, word) < line.length) {
+            return line;
+        }
+        at += length + (at[length] == '\n');
+    }
+    return (span){log, 0};
+}
+
 encl_status encl_build_log_message(const char *log, encl_string *message) {
-    span first = {0};
+    // Compilers based on clang write "error:"; ptxas and others are freer; a log without errors has its first line.
+    static const char *const signs[] = {"error:", "error", "Error", "fatal", ""};
     span line = {0};
     span place = {0};
     span rest = {0};
-    bool is_error = false;
-    for (const char *at = log; at != NULL && *at != '\0' && !is_error;) {
-        size_t length = strcspn(at, "\n");
-        line = trim((span){at, length});
-        first = first.length == 0 ? line : first;
-        is_error = find(line, "error:") < line.length;
-        at += length + (at[length] == '\n');
+    for (size_t i = 0; log != NULL && line.length == 0 && i < sizeof signs / sizeof *signs; i++) {
+        line = first_line_with(log, signs[i]);
     }
-    if (!is_error) {
-        return first.length > 0 ? encl_string_append(message, first.text, first.length) : ENCL_OK;
+    if (line.length == 0) {
+        return ENCL_OK;
     }
     if (!find_place(line, &place, &rest)) {
         line = without_severity(line);
