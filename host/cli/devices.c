@@ -1,0 +1,86 @@
+// encl devices: what OpenCL devices there are.
+#include <stdlib.h>
+
+#include "host/cli/options.h"
+#include "host/cli/output.h"
+
+static const char *type_name(encl_device_type type) {
+    static const char *const names[] = {"cpu", "gpu", "accelerator"};
+    return names[type];
+}
+
+static encl_status print_line(const encl_device_info *info) {
+    encl_line line;
+    encl_line_start(&line);
+    encl_line_number(&line, "index", info->index);
+    encl_line_text(&line, "platform", info->platform);
+    encl_line_text(&line, "name", info->name);
+    encl_line_text(&line, "vendor", info->vendor);
+    encl_line_text(&line, "type", type_name(info->type));
+    encl_line_text(&line, "driver", info->driver);
+    encl_line_text(&line, "opencl_c", info->opencl_c);
+    encl_line_number(&line, "compute_units", info->compute_units);
+    encl_line_number(&line, "global_mem", (double)info->global_memory);
+    encl_line_number(&line, "local_mem", (double)info->local_memory);
+    encl_line_number(&line, "max_alloc", (double)info->max_allocation);
+    encl_line_bool(&line, "subgroups", info->subgroups);
+    encl_line_bool(&line, "fp16", info->fp16);
+    encl_line_bool(&line, "fp64", info->fp64);
+    encl_line_bool(&line, "int_dot", info->int_dot);
+    encl_line_text(&line, "healthy", NULL);
+    return encl_line_print(&line, stdout);
+}
+
+static encl_status add_row(encl_table *table, const encl_device_info *info) {
+    encl_status status = ENCL_OK;
+    char memory[ENCL_BYTES_TEXT];
+    ENCL_TRY(encl_table_cell(table, "%d", info->index));
+    ENCL_TRY(encl_table_cell(table, "%s%s", type_name(info->type), info->software ? " (software)" : ""));
+    ENCL_TRY(encl_table_cell(table, "%s", info->name));
+    ENCL_TRY(encl_table_cell(table, "%s", info->platform));
+    ENCL_TRY(encl_table_cell(table, "%u", info->compute_units));
+    ENCL_TRY(encl_table_cell(table, "%s", encl_bytes_text(info->global_memory, memory)));
+    ENCL_TRY(encl_table_cell(table, "%s", info->opencl_c));
+    ENCL_TRY(encl_table_cell(table, "%s%s%s%s%s", info->subgroups ? "sub-groups " : "", info->fp16 ? "fp16 " : "",
+                             info->fp64 ? "fp64 " : "", info->int_dot ? "int-dot " : "",
+                             info->available ? "" : "unavailable"));
+cleanup:
+    return status;
+}
+
+static encl_status run(encl_call *call) {
+    static const char *const headings[] = {">#", "type", "name", "platform", ">units", ">memory", "language", "has"};
+    encl_status status = ENCL_OK;
+    const char *specification = call->globals->device != NULL ? call->globals->device : "all";
+    void *memory = NULL;
+    const encl_device **chosen = NULL;
+    const encl_device *const *all = NULL;
+    size_t capacity = 0;
+    size_t count = 0;
+    encl_table *table = NULL;
+    ENCL_TRY(encl_devices(&all, &capacity));
+    ENCL_TRY(encl_allocate(capacity, sizeof *chosen, &memory));
+    chosen = memory;
+    ENCL_TRY(encl_device_select(specification, chosen, capacity, &count));
+    ENCL_TRY(encl_table_create(headings, sizeof headings / sizeof headings[0], &table));
+    for (size_t i = 0; i < count; i++) {
+        const encl_device_info *info = encl_device_get_info(chosen[i]);
+        ENCL_TRY(call->globals->json ? print_line(info) : add_row(table, info));
+    }
+    if (!call->globals->json) {
+        ENCL_TRY(encl_table_print(table, stdout));
+    }
+cleanup:
+    encl_table_destroy(table);
+    free(memory);
+    return status;
+}
+
+const encl_command encl_command_devices = {
+    .name = "devices",
+    .summary = "List the OpenCL devices",
+    .arguments = "",
+    .text = "List the OpenCL devices, or those that --device chooses.\v"
+            "Example:\n  encl devices --device gpu --json",
+    .run = run,
+};

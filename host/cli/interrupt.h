@@ -1,0 +1,16 @@
+// Ctrl-C and termination: the command finishes cleanly, temporary files go, and encl exits with 128 + the signal.
+#ifndef ENCL_CLI_INTERRUPT_H
+#define ENCL_CLI_INTERRUPT_H
+
+#include "runtime/base/status.h"
+
+// Catches SIGINT and SIGTERM. A second one ends the process at once.
+void encl_interrupt_catch(void);
+// INTERRUPTED once a signal came. Long loops ask it at every turn.
+encl_status encl_interrupt_check(void);
+// The signal that came; 0: none.
+int encl_interrupt_signal(void);
+// Readable once a signal came, for poll(); -1 where there is none.
+int encl_interrupt_descriptor(void);
+
+#endif

@@ -1,0 +1,167 @@
+// encl: the command line. The table of commands, the help about them, and how a status becomes an exit code.
+#include <link.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/cli/interrupt.h"
+#include "host/cli/options.h"
+#include "host/cli/output.h"
+#include "runtime/base/memory.h"
+
+// In the order a new user meets them.
+static const encl_command *const commands[] = {
+    &encl_command_devices, &encl_command_info,       &encl_command_tokenize,
+    &encl_command_embed,   &encl_command_similarity, &encl_command_profile,
+};
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+static const encl_command *find_command(const char *name) {
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i]->name, name) == 0) {
+            return commands[i];
+        }
+    }
+    return NULL;
+}
+
+// ---- Version ----------------------------------------------------------------------------------------------
+
+// The OpenCL loader is whatever library the system gave us under that name.
+static int find_loader(struct dl_phdr_info *info, size_t size, void *context) {
+    (void)size;
+    const char *slash = strrchr(info->dlpi_name, '/');
+    if (strncmp(slash != NULL ? slash + 1 : info->dlpi_name, "libOpenCL", strlen("libOpenCL")) != 0) {
+        return 0;
+    }
+    *(char **)context = realpath(info->dlpi_name, NULL);
+    return 1;
+}
+
+static void print_version(FILE *stream, struct argp_state *state) {
+    (void)state;
+    char *loader = NULL;
+    dl_iterate_phdr(find_loader, &loader);
+    fprintf(stream, "encl %s\ncommit %s\nloader %s\n", encl_version(), encl_commit(),
+            loader != NULL ? loader : "unknown");
+    free(loader);
+}
+
+// ---- Before the command -----------------------------------------------------------------------------------
+
+typedef struct top_context {
+    encl_globals *globals;
+    int command; // index in argv, 0: none
+} top_context;
+
+static error_t parse_top(int key, char *value, struct argp_state *state) {
+    (void)value;
+    top_context *context = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = context->globals;
+        return 0;
+    case ARGP_KEY_ARG:
+        context->command = state->next - 1;
+        state->next = state->argc; // the rest is the command's
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+// argp asks for the text below the options; it frees what it gets where that is not `text`.
+static char *list_commands(int key, const char *text, void *input) {
+    (void)input;
+    if (key != ARGP_KEY_HELP_POST_DOC) {
+        return (char *)text;
+    }
+    encl_string list = {0};
+    encl_status status = encl_string_format(&list, "Commands:\n");
+    for (size_t i = 0; i < COMMAND_COUNT && status == ENCL_OK; i++) {
+        status = encl_string_format(&list, "  %-12s%s\n", commands[i]->name, commands[i]->summary);
+    }
+    if (status == ENCL_OK) {
+        status = encl_string_format(&list, "\n`encl COMMAND --help' says more.\n\nExample:\n  encl embed "
+                                           "./all-MiniLM-L6-v2 'Hello, world'");
+    }
+    return list.text;
+}
+
+static const struct argp_child top_children[] = {{&encl_globals_argp, 0, NULL, 0}, {0}};
+static const struct argp top_argp = {
+    .parser = parse_top,
+    .args_doc = "COMMAND [ARGUMENT...]",
+    .doc = "BERT-family encoders on any OpenCL device.\v",
+    .children = top_children,
+    .help_filter = list_commands,
+};
+
+static int run_help(const char *name) {
+    const encl_command *command = name != NULL ? find_command(name) : NULL;
+    if (name != NULL && command == NULL) {
+        fprintf(stderr, "encl: unknown command '%s'; `encl help' lists them\n", name);
+        return ENCL_EXIT_USAGE;
+    }
+    if (command != NULL) {
+        encl_options_help(command);
+    } else {
+        argp_help(&top_argp, stdout, ARGP_HELP_USAGE | ARGP_HELP_DOC | ARGP_HELP_LONG, "encl");
+    }
+    return ENCL_EXIT_DONE;
+}
+
+// ---- The command ------------------------------------------------------------------------------------------
+
+static int run_command(const encl_command *command, int argc, char **argv, encl_globals *globals) {
+    encl_call call;
+    int exit_code = encl_options_parse(command, argc, argv, globals, &call);
+    if (exit_code != ENCL_EXIT_DONE) {
+        return exit_code;
+    }
+    encl_status status = command->run(&call);
+    if (status == ENCL_OK) {
+        status = encl_print_finish();
+    }
+    free((void *)call.arguments);
+    free(call.settings);
+    if (encl_interrupt_signal() != 0) {
+        return 128 + encl_interrupt_signal();
+    }
+    if (status != ENCL_OK) {
+        fprintf(stderr, "encl: error: %s\n", encl_status_detail());
+        return ENCL_EXIT_FAILED;
+    }
+    return call.exit_code;
+}
+
+int main(int argc, char **argv) {
+    argp_program_version_hook = print_version;
+    if (argc < 1) {
+        return ENCL_EXIT_USAGE;
+    }
+    static char program[] = "encl"; // as messages begin, whatever the path it was started by
+    argv[0] = program;
+    encl_globals globals = {.level = ENCL_LOG_WARNING};
+    top_context context = {.globals = &globals};
+    if (argp_parse(&top_argp, argc, argv, ARGP_IN_ORDER, NULL, &context) != 0) {
+        return ENCL_EXIT_USAGE;
+    }
+    if (context.command == 0) {
+        fputs("encl: found no command; `encl help' lists them\n", stderr);
+        return ENCL_EXIT_USAGE;
+    }
+    const char *name = argv[context.command];
+    int rest = argc - context.command;
+    if (strcmp(name, "help") == 0) {
+        return run_help(rest > 1 ? argv[context.command + 1] : NULL);
+    }
+    const encl_command *command = find_command(name);
+    if (command == NULL) {
+        fprintf(stderr, "encl: unknown command '%s'; `encl help' lists them\n", name);
+        return ENCL_EXIT_USAGE;
+    }
+    encl_interrupt_catch();
+    return run_command(command, rest, argv + context.command, &globals);
+}

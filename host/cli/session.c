@@ -1,0 +1,41 @@
+#include "host/cli/session.h"
+
+#include <inttypes.h>
+
+#include "host/cli/options.h"
+#include "runtime/base/log.h"
+
+encl_status encl_session_open(const encl_globals *globals, const char *path, const encl_embed_options *options,
+                              encl_session *session) {
+    encl_status status = ENCL_OK;
+    encl_embed_options complete = *options;
+    encl_session opened = {0};
+    *session = opened;
+    ENCL_TRY(encl_globals_executable(globals, &complete.executable));
+    complete.executable.capacity = options->executable.capacity;
+    ENCL_TRY(encl_model_open(path, &opened.model));
+    ENCL_TRY(encl_globals_device(globals, &opened.device));
+    ENCL_TRY(encl_embedder_create(opened.model, opened.device, &complete, &opened.embedder));
+    *session = opened;
+    opened = (encl_session){0};
+cleanup:
+    encl_session_close(&opened);
+    return status;
+}
+
+void encl_session_close(encl_session *session) {
+    if (session->embedder != NULL) {
+        encl_embedder_destroy(session->embedder);
+    }
+    if (session->model != NULL) {
+        encl_model_close(session->model);
+    }
+    *session = (encl_session){0};
+}
+
+void encl_warn_truncated(int64_t truncated, int64_t texts, int64_t max_length) {
+    if (truncated > 0) {
+        encl_warn("%" PRId64 " of %" PRId64 " texts had more than %" PRId64 " tokens and were truncated", truncated,
+                  texts, max_length);
+    }
+}
