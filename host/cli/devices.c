@@ -31,9 +31,31 @@ static encl_status print_line(const encl_device_info *info) {
     return encl_line_print(&line, stdout);
 }
 
+enum { FEATURES_TEXT = 64 };
+
+static const char *features_text(const encl_device_info *info, char text[FEATURES_TEXT]) {
+    const struct {
+        bool has;
+        const char *name;
+    } features[] = {{info->subgroups, "sub-groups"},
+                    {info->fp16, "fp16"},
+                    {info->fp64, "fp64"},
+                    {info->int_dot, "int-dot"},
+                    {!info->available, "(unavailable)"}};
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {
+        if (features[i].has) {
+            used += (size_t)snprintf(text + used, FEATURES_TEXT - used, "%s%s", used > 0 ? " " : "", features[i].name);
+        }
+    }
+    return text;
+}
+
 static encl_status add_row(encl_table *table, const encl_device_info *info) {
     encl_status status = ENCL_OK;
     char memory[ENCL_BYTES_TEXT];
+    char features[FEATURES_TEXT];
     ENCL_TRY(encl_table_cell(table, "%d", info->index));
     ENCL_TRY(encl_table_cell(table, "%s%s", type_name(info->type), info->software ? " (software)" : ""));
     ENCL_TRY(encl_table_cell(table, "%s", info->name));
@@ -41,9 +63,7 @@ static encl_status add_row(encl_table *table, const encl_device_info *info) {
     ENCL_TRY(encl_table_cell(table, "%u", info->compute_units));
     ENCL_TRY(encl_table_cell(table, "%s", encl_bytes_text(info->global_memory, memory)));
     ENCL_TRY(encl_table_cell(table, "%s", info->opencl_c));
-    ENCL_TRY(encl_table_cell(table, "%s%s%s%s%s", info->subgroups ? "sub-groups " : "", info->fp16 ? "fp16 " : "",
-                             info->fp64 ? "fp64 " : "", info->int_dot ? "int-dot " : "",
-                             info->available ? "" : "unavailable"));
+    ENCL_TRY(encl_table_cell(table, "%s", features_text(info, features)));
 cleanup:
     return status;
 }

@@ -49,7 +49,7 @@ static const struct argp_option options[] = {
     {"pooling", KEY_POOLING, "LIST", 0,
      "cls, mean, max, mean_sqrt_len, weightedmean, lasttoken, pooler; several stand side by side", 0},
     {"normalize", KEY_NORMALIZE, NULL, 0, "Divide by the Euclidean norm", 0},
-    {"no-normalize", KEY_NO_NORMALIZE, NULL, 0, "Do not", 0},
+    {"no-normalize", KEY_NO_NORMALIZE, NULL, 0, "Leave vectors as pooling gives them", 0},
     {"prompt", KEY_PROMPT, "NAME", 0, "Put the model's prompt of that name before every text ('': none)", 0},
     {"tokens", KEY_TOKENS, NULL, 0, "Every token's last hidden state instead of one vector a text", 0},
     {"max-length", KEY_MAX_LENGTH, "N", 0, "Truncate to N tokens, special tokens included", 0},

@@ -103,7 +103,7 @@ cleanup:
 }
 
 static encl_status print_people(const encl_model_info *info, const char *pooling) {
-    static const char *const headings[] = {"", ""};
+    static const char *const headings[] = {"property", "value"};
     encl_status status = ENCL_OK;
     encl_table *table = NULL;
     ENCL_TRY(encl_table_create(headings, 2, &table));

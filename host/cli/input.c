@@ -66,7 +66,7 @@ static encl_status take_field(encl_input *input, const encl_text *line, encl_tex
     int64_t count = 0;
     *text = find_field(line, input->column, &count);
     if (text->text == NULL) {
-        return encl_fail(ENCL_FORMAT, "%s: line %" PRId64 ": found %" PRId64 " columns, expected at least %" PRId64,
+        return encl_fail(ENCL_FORMAT, "%s: line %" PRId64 ": found %" PRId64 ", expected at least %" PRId64 " columns",
                          input->name, input->line, count, input->column + 1);
     }
     return ENCL_OK;

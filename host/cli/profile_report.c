@@ -78,16 +78,14 @@ static encl_status print_parts(const encl_profile_result *result) {
         const char *name;
         double ns;
     } rows[] = {{"lead", parts->lead},           {"commands", parts->exec},         {"host gap", parts->host_gap},
-                {"queue gap", parts->queue_gap}, {"launch gap", parts->launch_gap}, {"tail", parts->tail},
-                {"residual", -parts->residual}};
+                {"queue gap", parts->queue_gap}, {"launch gap", parts->launch_gap}, {"tail", parts->tail}};
     encl_status status = ENCL_OK;
     encl_table *table = NULL;
     ENCL_TRY(encl_table_create(headings, 3, &table));
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        double ns = rows[i].ns == 0 ? 0 : rows[i].ns; // no "-0.000"
         ENCL_TRY(encl_table_cell(table, "%s", rows[i].name));
-        ENCL_TRY(encl_table_cell(table, "%.3f", ns / 1e6));
-        ENCL_TRY(encl_table_cell(table, "%.1f", share(ns, result->wall)));
+        ENCL_TRY(encl_table_cell(table, "%.3f", rows[i].ns / 1e6));
+        ENCL_TRY(encl_table_cell(table, "%.1f", share(rows[i].ns, result->wall)));
     }
     ENCL_TRY(encl_table_rule(table));
     ENCL_TRY(encl_table_cell(table, "wall"));
