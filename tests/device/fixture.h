@@ -49,7 +49,7 @@ static inline void fixture_write_text(const char *folder, const char *name, cons
 // where a signal ended it) and what it wrote on both streams.
 static inline int fixture_child(const char *environment, const char *argument, char text[FIXTURE_TEXT]) {
     char program[FIXTURE_PATH];
-    char command[4 * FIXTURE_PATH];
+    char command[8 * FIXTURE_PATH];
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
     assert_in_range(length, 1, sizeof program - 2);
     program[length] = '\0';
