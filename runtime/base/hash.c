@@ -20,11 +20,11 @@ static uint32_t rotate(uint32_t x, unsigned bits) {
 
 static void compress(uint32_t state[8], const uint8_t block[64]) {
     uint32_t schedule[64];
-    for (int t = 0; t < 16; t++) {
+    for (size_t t = 0; t < 16; t++) {
         schedule[t] = (uint32_t)block[4 * t] << 24 | (uint32_t)block[4 * t + 1] << 16 |
                       (uint32_t)block[4 * t + 2] << 8 | (uint32_t)block[4 * t + 3];
     }
-    for (int t = 16; t < 64; t++) {
+    for (size_t t = 16; t < 64; t++) {
         const uint32_t early = schedule[t - 15];
         const uint32_t late = schedule[t - 2];
         schedule[t] = (rotate(late, 17) ^ rotate(late, 19) ^ late >> 10) + schedule[t - 7] +
@@ -33,7 +33,7 @@ static void compress(uint32_t state[8], const uint8_t block[64]) {
 
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
     uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
-    for (int t = 0; t < 64; t++) {
+    for (size_t t = 0; t < 64; t++) {
         const uint32_t choice = (e & f) ^ (~e & g);
         const uint32_t majority = (a & b) ^ (a & c) ^ (b & c);
         const uint32_t first =
@@ -116,5 +116,5 @@ void encl_hash_finish(encl_hash *hash, char text[ENCL_HASH_TEXT]) {
         text[2 * i] = digits[byte >> 4];
         text[2 * i + 1] = digits[byte & 15];
     }
-    text[2 * ENCL_HASH_BYTES] = '\0';
+    text[ENCL_HASH_TEXT - 1] = '\0';
 }

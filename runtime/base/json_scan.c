@@ -147,7 +147,7 @@ static encl_status scan_escape(scanner *scan, int32_t *code) {
     if (known == NULL) {
         return fail_here(scan, scan->position + 1, "one of \"\\/bfnrtu after a backslash");
     }
-    *code = meanings[known - letters];
+    *code = (unsigned char)meanings[known - letters];
     scan->position += 2;
     return ENCL_OK;
 }
@@ -204,7 +204,7 @@ static bool is_one_of(const scanner *scan, size_t position, const char *characte
 // True where a number with an exponent fits a double. The point is moved into the exponent, because strtod's
 // point depends on the locale.
 static bool fits_double(const char *token, size_t length) {
-    char digits[NUMBER_LIMIT + 1];
+    char digits[NUMBER_LIMIT + 1] = "";
     char normal[NUMBER_LIMIT + 32];
     size_t count = 0;
     long exponent = 0;

@@ -132,7 +132,7 @@ static void test_locale(void **state) {
     assert_int_equal(encl_json_parse("text", "1.5e0", 5, &json), ENCL_OK);
     assert_true(json->valuedouble == 1.5);
     cJSON_Delete(json);
-    setlocale(LC_NUMERIC, "C");
+    assert_non_null(setlocale(LC_NUMERIC, "C"));
 }
 
 int main(void) {

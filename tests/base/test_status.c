@@ -197,12 +197,18 @@ static void log_in_parallel(void) {
 static void test_log_lines_are_whole(void **state) {
     (void)state;
     char *text = captured(log_in_parallel);
+    bool seen[200] = {false};
     int lines = 0;
     char *rest = NULL;
     for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
-        int number = -1, end = 0;
-        assert_int_equal(sscanf(line, "encl: warning: line %d of many%n", &number, &end), 1);
-        assert_int_equal(strlen(line), end);
+        static const char before[] = "encl: warning: line ";
+        assert_memory_equal(line, before, sizeof before - 1);
+        char *end = NULL;
+        const unsigned long number = strtoul(line + sizeof before - 1, &end, 10);
+        assert_string_equal(end, " of many");
+        assert_in_range(number, 0, 199);
+        assert_false(seen[number]);
+        seen[number] = true;
         lines++;
     }
     assert_int_equal(lines, 200);
@@ -211,8 +217,9 @@ static void test_log_lines_are_whole(void **state) {
 
 static void test_version(void **state) {
     (void)state;
-    int major = -1, minor = -1, patch = -1;
-    assert_int_equal(sscanf(encl_version(), "%d.%d.%d", &major, &minor, &patch), 3);
+    const char *version = encl_version();
+    assert_true(strlen(version) >= strlen("0.0.0"));
+    assert_int_equal(strspn(version, "0123456789."), strlen(version));
     assert_true(strlen(encl_commit()) > 0);
 }
 
