@@ -52,10 +52,10 @@ export PKG_CONFIG_PATH=$library/pkgconfig LD_LIBRARY_PATH=$library${LD_LIBRARY_P
 read -ra flags < <(pkg-config --cflags --libs encl)
 "$compiler" -std=c11 -Wall -Wextra -Werror "$example/embed.c" -o "$work/embed" "${flags[@]}" ||
     fail "pkg-config, shared"
-read -ra flags < <(pkg-config --static --cflags --libs encl)
 # The archive by its own name, because -lencl would choose the shared library beside it.
-"$compiler" -std=c11 -Wall -Wextra -Werror "$example/embed.c" -o "$work/embed-static" \
-    "${flags[@]/#-lencl/$library/libencl.a}" || fail "pkg-config, static"
+read -ra flags < <(pkg-config --static --cflags --libs encl | sed 's/-lencl/-l:libencl.a/')
+"$compiler" -std=c11 -Wall -Wextra -Werror "$example/embed.c" -o "$work/embed-static" "${flags[@]}" ||
+    fail "pkg-config, static"
 pass "pkg-config"
 
 cmake -S "$example" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$compiler" >"$work/log" 2>&1 &&
