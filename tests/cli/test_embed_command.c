@@ -1,0 +1,380 @@
+// The commands that compute: embed, similarity, profile.
+#include <dirent.h>
+#include <math.h>
+
+#include "cli/program.h"
+
+static const char model[] = "tests/fixtures/tiny-bert";
+static const double tolerance = 2e-5; // the golden file's numbers have seven digits
+
+static bool has_device(void) {
+    outcome result = RUN("", "devices");
+    bool found = result.exit_code == 0;
+    free_outcome(&result);
+    return found;
+}
+
+static void need_device(void) {
+    static int known = -1;
+    known = known < 0 ? has_device() : known;
+    if (!known) {
+        print_message("no OpenCL device\n");
+        skip();
+    }
+}
+
+// A .npy that the program wrote: [rows, columns].
+typedef struct matrix {
+    char *bytes;
+    const float *values;
+    long rows, columns;
+} matrix;
+
+static matrix read_npy(const char *path) {
+    matrix read = {0};
+    size_t length = 0;
+    assert_ok(encl_file_read(path, 1 << 26, &read.bytes, &length));
+    assert_true(length >= 10);
+    assert_memory_equal(read.bytes, "\x93NUMPY\x01\x00", 8);
+    size_t header = 10 + (size_t)(unsigned char)read.bytes[8] + 256 * (size_t)(unsigned char)read.bytes[9];
+    assert_true(header <= length);
+    assert_int_equal(header % 64, 0);
+    assert_int_equal(read.bytes[header - 1], '\n');
+    assert_non_null(strstr(read.bytes + 10, "'descr': '<f4'"));
+    assert_non_null(strstr(read.bytes + 10, "'fortran_order': False"));
+    const char *shape = strstr(read.bytes + 10, "'shape': (");
+    assert_non_null(shape);
+    assert_int_equal(sscanf(shape, "'shape': (%ld, %ld)", &read.rows, &read.columns), 2);
+    assert_int_equal(length - header, (size_t)(read.rows * read.columns) * sizeof(float));
+    read.values = (const float *)(const void *)(read.bytes + header);
+    return read;
+}
+
+// JSON and .npy, against what transformers computed.
+static void test_golden(void **state) {
+    (void)state;
+    need_device();
+    cJSON *golden = NULL;
+    assert_ok(encl_json_read("tests/golden/model/tiny-bert.json", 1 << 24, &golden));
+    const cJSON *sequences = array_of(array_of(golden, "batches")->child, "sequences");
+    encl_string lines = {0};
+    for (const cJSON *sequence = sequences->child; sequence != NULL; sequence = sequence->next) {
+        assert_ok(encl_string_format(&lines, "%s\n", text_of(sequence, "text")));
+    }
+    const char *path = in_folder("golden.npy");
+    outcome json = RUN(lines.text, "embed", model, "--json");
+    outcome file = RUN(lines.text, "embed", model, "--output", path);
+    expect_exit(&file, 0);
+    assert_string_equal(file.out, "");
+    parse_lines(&json);
+    assert_int_equal(json.line_count, cJSON_GetArraySize(sequences));
+    matrix embeddings = read_npy(path);
+    assert_int_equal(embeddings.rows, json.line_count);
+    const cJSON *sequence = sequences->child;
+    for (size_t i = 0; i < json.line_count; i++, sequence = sequence->next) {
+        expect_keys(json.lines[i], "index,embedding");
+        assert_int_equal(number_of(json.lines[i], "index"), (double)i);
+        const cJSON *found = array_of(json.lines[i], "embedding");
+        expect_numbers(found, array_of(sequence, "embedding"), tolerance);
+        assert_int_equal(cJSON_GetArraySize(found), embeddings.columns);
+        const float *row = embeddings.values + (long)i * embeddings.columns;
+        for (const cJSON *value = found->child; value != NULL; value = value->next) {
+            assert_true((float)value->valuedouble == *row++); // nine digits give a float back
+        }
+    }
+    free(embeddings.bytes);
+    encl_string_free(&lines);
+    cJSON_Delete(golden);
+    free_outcome(&json);
+    free_outcome(&file);
+}
+
+// The same texts by every way in give the same lines.
+static void test_inputs(void **state) {
+    (void)state;
+    need_device();
+    const char *text = write_text("in.text", "one\r\n\r\n\xe4\xbd\xa0\xe5\xa5\xbd\r\n");
+    const char *tsv = write_text("in.tsv", "label\tsentence\tx\n1\tone\t\n0\t\t\n1\t\xe4\xbd\xa0\xe5\xa5\xbd\n");
+    const char *jsonl = write_text("in.jsonl", "{\"text\":\"one\",\"t\":\"\"}\n{\"text\":\"\",\"t\":\"\"}\n"
+                                               "{\"t\":\"x\",\"text\":\"\\u4f60\\u597d\"}");
+    outcome texts = RUN("", "embed", model, "--json", "one", "", "\xe4\xbd\xa0\xe5\xa5\xbd");
+    parse_lines(&texts);
+    assert_int_equal(texts.line_count, 3);
+    outcome ways[] = {
+        RUN("one\n\n\xe4\xbd\xa0\xe5\xa5\xbd", "embed", model, "--json"),
+        RUN("one\n\n\xe4\xbd\xa0\xe5\xa5\xbd\n", "embed", model, "--json", "--input", "-"),
+        RUN("", "embed", model, "--json", "--input", text),
+        RUN("", "embed", model, "--json", "--input", tsv, "--column", "2", "--header"),
+        RUN("", "embed", model, "--json", "--input", tsv, "--column", "sentence"),
+        RUN("", "embed", model, "--json", "--input", jsonl),
+        RUN("", "embed", model, "--json", "--input", jsonl, "--column", "text"),
+    };
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        expect_exit(&ways[i], 0);
+        assert_string_equal(ways[i].out, texts.out);
+        free_outcome(&ways[i]);
+    }
+    const char *path = in_folder("out.jsonl");
+    outcome file = RUN("", "embed", model, "--output", path, "--input", text);
+    expect_exit(&file, 0);
+    char *written = NULL;
+    size_t length = 0;
+    assert_ok(encl_file_read(path, 1 << 20, &written, &length));
+    assert_string_equal(written, texts.out);
+    free(written);
+    free_outcome(&file);
+    free_outcome(&texts);
+}
+
+static void expect_bad(outcome result, const char *message) {
+    expect_exit(&result, 1);
+    if (strstr(result.err, message) == NULL) {
+        fail_msg("found '%s', expected '%s' in it", result.err, message);
+    }
+    assert_int_equal(count_lines(result.err), 1);
+    free_outcome(&result);
+}
+
+static void test_bad_inputs(void **state) {
+    (void)state;
+    need_device();
+    const char *tsv = write_text("bad.tsv", "a\tb\n1\t2\n3\n");
+    const char *jsonl = write_text("bad.jsonl", "{\"text\":\"one\"}\n{\"text\":7}\n");
+    const char *array = write_text("array.jsonl", "[1]\n");
+    expect_bad(RUN("", "embed", model, "--input", tsv, "--column", "2"), "bad.tsv: line 3: found 1");
+    expect_bad(RUN("", "embed", model, "--input", tsv, "--column", "c"), "without 'c'");
+    expect_bad(RUN("", "embed", model, "--input", jsonl), "line 2");
+    expect_bad(RUN("", "embed", model, "--input", jsonl, "--column", "body"), "line 1: found no key 'body'");
+    expect_bad(RUN("", "embed", model, "--input", array), "array.jsonl: line 1");
+    expect_bad(RUN("", "embed", model, "--input", folder), "directory");
+    expect_bad(RUN("a\n", "embed", model, "--output", "/no/such/folder/a.npy"), "/no/such/folder/a.npy");
+    assert_ok(encl_path_make_folder(in_folder("folder.npy")));
+    expect_bad(RUN("a\n", "embed", model, "--output", in_folder("folder.npy")), "folder.npy");
+    expect_bad(RUN("a\n\xff\n", "embed", model, "--json"), "line 2, byte 1");
+    expect_bad(RUN("a\n", "embed", model, "--prompt", "no such prompt"), "no such prompt");
+    expect_bad(RUN("a\n", "embed", model, "--max-length", "100000"), "100000");
+
+    // A run that fails leaves no file.
+    const char *path = in_folder("failed.npy");
+    expect_bad(RUN("a\nb\n\xff\n", "embed", model, "--output", path), "line 3, byte 1");
+    assert_false(encl_path_exists(path));
+}
+
+static void test_empty_input(void **state) {
+    (void)state;
+    need_device();
+    const char *path = in_folder("empty.npy");
+    outcome json = RUN("", "embed", model, "--json");
+    expect_exit(&json, 0);
+    assert_string_equal(json.out, "");
+    outcome file = RUN("", "embed", model, "--output", path);
+    expect_exit(&file, 0);
+    matrix none = read_npy(path);
+    assert_int_equal(none.rows, 0);
+    assert_int_equal(none.columns, 32);
+    free(none.bytes);
+    free_outcome(&file);
+    free_outcome(&json);
+    expect_bad(RUN("one\n", "similarity", model), "found 1 text");
+}
+
+static double norm_of(const cJSON *vector) {
+    double squares = 0;
+    for (const cJSON *value = vector->child; value != NULL; value = value->next) {
+        squares += value->valuedouble * value->valuedouble;
+    }
+    return sqrt(squares);
+}
+
+static void test_options(void **state) {
+    (void)state;
+    need_device();
+    outcome plain = RUN("", "embed", model, "--json", "one two", "--no-normalize");
+    outcome unit = RUN("", "embed", model, "--json", "one two", "--normalize");
+    outcome both = RUN("", "embed", model, "--json", "one two", "--pooling", "cls,max", "--batch-tokens", "64");
+    parse_lines(&plain);
+    parse_lines(&unit);
+    parse_lines(&both);
+    double norm = norm_of(array_of(plain.lines[0], "embedding"));
+    assert_true(fabs(norm_of(array_of(unit.lines[0], "embedding")) - 1) < 1e-5);
+    assert_true(fabs(norm - 1) > 1e-3);
+    assert_int_equal(cJSON_GetArraySize(array_of(both.lines[0], "embedding")), 64);
+    free_outcome(&plain);
+    free_outcome(&unit);
+    free_outcome(&both);
+
+    outcome people = RUN("", "embed", model, "one two");
+    expect_exit(&people, 0);
+    assert_int_equal(count_lines(people.out), 3); // heading, rule, one row
+    free_outcome(&people);
+
+    const char sentence[] = "tests/fixtures/tiny-sentence";
+    outcome prompt = RUN("", "embed", sentence, "--json", "--prompt", "query", "one");
+    outcome spelt = RUN("", "embed", sentence, "--json", "--prompt", "", "query: one");
+    outcome bare = RUN("", "embed", sentence, "--json", "--prompt", "", "one");
+    parse_lines(&prompt);
+    assert_string_equal(prompt.out, spelt.out);
+    assert_string_not_equal(prompt.out, bare.out);
+    free_outcome(&prompt);
+    free_outcome(&spelt);
+    free_outcome(&bare);
+}
+
+static void test_tokens(void **state) {
+    (void)state;
+    need_device();
+    outcome result = RUN("", "embed", model, "--json", "--tokens", "one two", "");
+    outcome tokens = RUN("", "tokenize", model, "--json", "one two", "");
+    parse_lines(&result);
+    parse_lines(&tokens);
+    assert_int_equal(result.line_count, 2);
+    for (size_t i = 0; i < result.line_count; i++) {
+        expect_keys(result.lines[i], "index,tokens,embeddings");
+        assert_true(cJSON_Compare(array_of(result.lines[i], "tokens"), array_of(tokens.lines[i], "tokens"), true));
+        const cJSON *rows = array_of(result.lines[i], "embeddings");
+        assert_int_equal(cJSON_GetArraySize(rows), cJSON_GetArraySize(array_of(tokens.lines[i], "tokens")));
+        assert_int_equal(cJSON_GetArraySize(rows->child), 32);
+    }
+    free_outcome(&result);
+    free_outcome(&tokens);
+}
+
+static void test_truncation(void **state) {
+    (void)state;
+    need_device();
+    const char *texts = "one two three four five\nsix seven eight nine ten\n\n";
+    outcome warned = RUN(texts, "embed", model, "--json", "--max-length", "4");
+    outcome quiet = RUN(texts, "embed", model, "--json", "--max-length", "4", "--quiet");
+    expect_exit(&warned, 0);
+    assert_int_equal(count_lines(warned.err), 1);
+    assert_non_null(strstr(warned.err, "2 of 3 texts"));
+    assert_string_equal(quiet.err, "");
+    assert_string_equal(quiet.out, warned.out);
+    expect_bad(RUN(texts, "embed", model, "--json", "--max-length", "4", "--no-truncate"), "encl: error: ");
+    free_outcome(&warned);
+    free_outcome(&quiet);
+}
+
+static void test_similarity(void **state) {
+    (void)state;
+    need_device();
+    outcome texts = RUN("", "similarity", model, "--json", "one two", "three", "\xe4\xbd\xa0\xe5\xa5\xbd");
+    outcome lines = RUN("one two\nthree\n\xe4\xbd\xa0\xe5\xa5\xbd\n", "similarity", model, "--json");
+    outcome vectors = RUN("", "embed", model, "--json", "one two", "three", "\xe4\xbd\xa0\xe5\xa5\xbd");
+    parse_lines(&texts);
+    parse_lines(&vectors);
+    expect_exit(&lines, 0);
+    assert_string_equal(lines.out, texts.out);
+    expect_keys(texts.lines[0], "scores");
+    const cJSON *scores = array_of(texts.lines[0], "scores");
+    assert_int_equal(cJSON_GetArraySize(scores), 3);
+    for (int i = 0; i < 3; i++) {
+        for (int j = 0; j < 3; j++) {
+            double expected = 0; // embeddings have norm 1
+            for (int k = 0; k < 32; k++) {
+                expected += cJSON_GetArrayItem(array_of(vectors.lines[i], "embedding"), k)->valuedouble *
+                            cJSON_GetArrayItem(array_of(vectors.lines[j], "embedding"), k)->valuedouble;
+            }
+            double found = cJSON_GetArrayItem(cJSON_GetArrayItem(scores, i), j)->valuedouble;
+            assert_true(fabs(found - expected) < 1e-5);
+        }
+    }
+    outcome people = RUN("", "similarity", model, "one two", "three");
+    expect_exit(&people, 0);
+    assert_non_null(strstr(people.out, "1.0000"));
+    free_outcome(&people);
+    free_outcome(&vectors);
+    free_outcome(&lines);
+    free_outcome(&texts);
+}
+
+static double sum_of(const cJSON *array, const char *key) {
+    double sum = 0;
+    for (const cJSON *item = array->child; item != NULL; item = item->next) {
+        sum += number_of(item, key);
+    }
+    return sum;
+}
+
+static void test_profile(void **state) {
+    (void)state;
+    need_device();
+    const char *csv = in_folder("profile.csv");
+    const char *trace = in_folder("profile.json");
+    outcome result = RUN("", "profile", model, "one two", "three", "--json", "--repeat", "3", "--csv", csv, "--trace",
+                         trace, "--quiet");
+    parse_lines(&result);
+    assert_int_equal(result.line_count, 2);
+    assert_string_equal(text_of(result.lines[0], "schema"), "encl.profile/1");
+    const cJSON *line = result.lines[1];
+    const cJSON *parts = cJSON_GetObjectItem(line, "parts");
+    assert_non_null(parts);
+    static const char *const names[] = {"lead_us",      "exec_us",       "host_gap_us",
+                                        "queue_gap_us", "launch_gap_us", "tail_us"};
+    double sum = 0;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        assert_true(number_of(parts, names[i]) >= 0);
+        sum += number_of(parts, names[i]);
+    }
+    double slack = 0.01 + number_of(parts, "residual_us");
+    assert_true(fabs(sum - number_of(line, "wall_us")) <= slack);
+    assert_true(fabs(sum_of(array_of(line, "layers"), "exec_us") - number_of(parts, "exec_us")) <=
+                slack + number_of(parts, "overlap_us"));
+    assert_true(fabs(sum_of(array_of(line, "operators"), "calls") - sum_of(array_of(line, "layers"), "calls")) < 0.5);
+    assert_true(number_of(line, "plain_p50_us") > 0);
+
+    char *text = NULL;
+    size_t length = 0;
+    assert_ok(encl_file_read(csv, 1 << 20, &text, &length));
+    assert_int_equal(strncmp(text, "case_id,seq_no,layer,op,kernel,", strlen("case_id,seq_no,layer,op,kernel,")), 0);
+    assert_non_null(strstr(text, "TOTAL=wall"));
+    free(text);
+    cJSON *events = NULL;
+    assert_ok(encl_json_read(trace, 1 << 22, &events));
+    assert_true(cJSON_GetArraySize(array_of(events, "traceEvents")) > sum_of(array_of(line, "operators"), "calls"));
+    cJSON_Delete(events);
+    free_outcome(&result);
+}
+
+// Whether the folder holds an entry whose name begins like this.
+static bool holds(const char *prefix) {
+    DIR *directory = opendir(folder);
+    assert_non_null(directory);
+    bool found = false;
+    for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory)) {
+        found = found || strstr(entry->d_name, prefix) != NULL;
+    }
+    closedir(directory);
+    return found;
+}
+
+// Ctrl-C while the program waits for a text: exit 130, and the unfinished file is gone.
+static void test_interrupt(void **state) {
+    (void)state;
+    need_device();
+    int pipes[2];
+    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+    const char *const arguments[] = {"embed", model, "--output", in_folder("stopped.npy"), NULL};
+    pid_t child = start_program(arguments, pipes[0], "out.txt");
+    for (int waited = 0; waited < 600 && !holds("stopped.npy"); waited++) {
+        usleep(100000);
+    }
+    assert_true(holds("stopped.npy")); // under its temporary name
+    kill(child, SIGINT);
+    outcome result = finish_program(child);
+    close(pipes[0]);
+    close(pipes[1]);
+    expect_exit(&result, 130);
+    assert_false(holds("stopped.npy"));
+    free_outcome(&result);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden),      cmocka_unit_test(test_inputs),     cmocka_unit_test(test_bad_inputs),
+        cmocka_unit_test(test_empty_input), cmocka_unit_test(test_options),    cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_truncation),  cmocka_unit_test(test_similarity), cmocka_unit_test(test_profile),
+        cmocka_unit_test(test_interrupt),
+    };
+    return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
+}
