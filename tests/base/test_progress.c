@@ -43,9 +43,16 @@ static bool on_terminal(unsigned short columns, void (*act)(void), char output[O
     dup2(before, STDERR_FILENO);
     close(before);
 
-    fcntl(control, F_SETFL, O_NONBLOCK);
-    const ssize_t got = read(control, output, OUTPUT_BYTES - 1);
-    output[got > 0 ? got : 0] = '\0';
+    // A terminal hands its output over in pieces: all of it is here when the mark is.
+    static const char mark = '\x01';
+    assert_int_equal(write(terminal, &mark, 1), 1);
+    size_t length = 0;
+    do {
+        const ssize_t got = read(control, output + length, OUTPUT_BYTES - 1 - length);
+        assert_true(got > 0);
+        length += (size_t)got;
+    } while (output[length - 1] != mark);
+    output[length - 1] = '\0';
     close(terminal);
     close(control);
     return true;
