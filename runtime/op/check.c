@@ -291,8 +291,8 @@ cleanup:
     return status;
 }
 
-// 4e-6 is about 32 units in the last place of 1. A sum of K random products is about √K / 3 before its activation, which
-// may hide how large it was.
+// 4e-6 is about 32 units in the last place of 1. A sum of K random products is about √K / 3 before its activation,
+// which may hide how large it was.
 static double tolerance_of(const bench *b, encl_operator op) {
     double largest = 1;
     for (size_t i = 0; i < b->out_words; i++) {

@@ -1,0 +1,319 @@
+#include "runtime/graph/executable.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
+
+static const int32_t default_tokens = 16384;
+static const int32_t default_selected = 1024;
+// Activations, weights and read-back share the device with others: a default capacity takes at most half of its memory.
+static const uint64_t memory_share = 2;
+
+static void set_capacity(encl_executable *e, const encl_capacity *wanted, int32_t tokens) {
+    encl_capacity *c = &e->info.capacity;
+    *c = *wanted;
+    c->tokens = c->tokens > 0 ? c->tokens : tokens;
+    c->sequences = c->sequences > 0 ? c->sequences : (c->tokens + 7) / 8;
+    c->selected = c->selected > 0 ? c->selected : default_selected;
+    c->panels = c->panels > 0 ? c->panels : (c->tokens + ENCL_PANEL - 1) / ENCL_PANEL + c->sequences;
+    const int32_t queries = e->schedule->queries;
+    e->capacity[ENCL_COUNT_TOKENS] = c->tokens;
+    e->capacity[ENCL_COUNT_SEQUENCES] = c->sequences;
+    e->capacity[ENCL_COUNT_SELECTED] = c->selected;
+    e->capacity[ENCL_COUNT_PANELS] = c->panels;
+    e->capacity[ENCL_COUNT_BLOCKS_ALL] = c->tokens / queries + c->sequences;
+    e->capacity[ENCL_COUNT_BLOCKS_FIRST] = c->sequences;
+    e->capacity[ENCL_COUNT_BLOCKS_SELECTED] = c->selected;
+}
+
+static uint64_t weight_bytes(const encl_schedule *schedule) {
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < schedule->weight_count; i++) {
+        const encl_weight_plan *w = &schedule->weights[i];
+        bytes += (uint64_t)w->rows * (uint64_t)(w->columns == 0 ? 1 : w->columns) * sizeof(float);
+    }
+    return bytes;
+}
+
+// Plans memory for the wanted capacity; a default one is halved until it fits the device.
+static encl_status plan_memory(encl_executable *e, const encl_capacity *wanted) {
+    const encl_device_info *info = encl_device_get_info(e->device);
+    const uint64_t alignment = info->base_alignment < 64 ? 64 : info->base_alignment;
+    for (int32_t tokens = default_tokens;; tokens /= 2) {
+        set_capacity(e, wanted, tokens);
+        encl_status status = encl_plan_create(e->schedule, e->capacity, alignment, info->max_allocation, &e->plan);
+        const bool may_shrink = wanted->tokens <= 0 && tokens > 512;
+        if (status == ENCL_OK) {
+            const uint64_t total = e->plan.arena_bytes + weight_bytes(e->schedule);
+            if (total <= info->global_memory / memory_share || !may_shrink) {
+                return ENCL_OK;
+            }
+            encl_plan_free(&e->plan);
+        } else if (status != ENCL_DEVICE_MEMORY || !may_shrink) {
+            return status;
+        }
+    }
+}
+
+static encl_status make_arena(encl_executable *e) {
+    encl_status status = ENCL_OK;
+    cl_int error = CL_SUCCESS;
+    const cl_context context = encl_device_context(e->device);
+    ENCL_TRY(encl_allocate(e->plan.slab_count, sizeof(cl_mem), (void **)&e->slabs));
+    ENCL_TRY(encl_allocate(e->schedule->tensor_count, sizeof(cl_mem), (void **)&e->tensors));
+    for (size_t i = 0; i < e->plan.slab_count; i++) {
+        e->slabs[i] = clCreateBuffer(context, CL_MEM_READ_WRITE, e->plan.slabs[i], NULL, &error);
+        ENCL_CL_TRY(error);
+    }
+    for (size_t i = 0; i < e->schedule->tensor_count; i++) {
+        const encl_place *place = &e->plan.places[i];
+        const cl_buffer_region region = {place->offset, place->bytes};
+        e->tensors[i] =
+            clCreateSubBuffer(e->slabs[place->slab], CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &error);
+        ENCL_CL_TRY(error);
+    }
+    e->info.arena_bytes = e->plan.arena_bytes;
+    e->info.unshared_bytes = e->plan.unshared_bytes;
+    e->info.arena_slabs = e->plan.slab_count;
+cleanup:
+    return status;
+}
+
+static encl_status make_slot(encl_executable *e, encl_slot *slot) {
+    encl_status status = ENCL_OK;
+    cl_int error = CL_SUCCESS;
+    slot->event.executable = e;
+    for (int i = 0; i < ENCL_INPUTS; i++) {
+        const size_t words = encl_input_words(e, (encl_input)i, e->capacity);
+        ENCL_TRY(encl_allocate(words, 4, &slot->host_inputs[i]));
+        if (e->schedule->inputs[i]) {
+            slot->inputs[i] = clCreateBuffer(encl_device_context(e->device), CL_MEM_READ_ONLY,
+                                             words == 0 ? 4 : words * 4, NULL, &error);
+            ENCL_CL_TRY(error);
+        }
+    }
+    ENCL_TRY(encl_allocate(e->schedule->output_count, sizeof *slot->outputs, (void **)&slot->outputs));
+    for (size_t i = 0; i < e->schedule->output_count; i++) {
+        const size_t rows = (size_t)e->capacity[e->schedule->outputs[i].count];
+        // calloc's pages cost nothing until a run writes them.
+        ENCL_TRY(
+            encl_allocate(rows * (size_t)e->schedule->outputs[i].width, sizeof(float), (void **)&slot->outputs[i]));
+    }
+cleanup:
+    return status;
+}
+
+static void free_slot(encl_executable *e, encl_slot *slot) {
+    for (int i = 0; i < ENCL_INPUTS; i++) {
+        free(slot->host_inputs[i]);
+        if (slot->inputs[i] != NULL) {
+            clReleaseMemObject(slot->inputs[i]);
+        }
+    }
+    for (size_t i = 0; slot->outputs != NULL && i < e->schedule->output_count; i++) {
+        free(slot->outputs[i]);
+    }
+    free(slot->outputs);
+    free(slot->event.records);
+    free(slot->event.events);
+    free(slot->event.begins);
+}
+
+encl_library_product encl_step_product(const encl_executable *e, const encl_step *step, size_t part, size_t rows) {
+    const encl_weight_part *p = &e->weights[step->operands[1].index].parts[part];
+    return (encl_library_product){.rows = rows,
+                                  .columns = (size_t)p->rows,
+                                  .depth = (size_t)step->shape.depth,
+                                  .x = e->tensors[step->operands[0].index],
+                                  .weight = p->buffer,
+                                  .out = e->tensors[step->operands[4].index],
+                                  .out_stride = (size_t)step->shape.out_stride,
+                                  .first_column = (size_t)p->first_row};
+}
+
+// Runs the library's routines for a small and a larger product of every shape, so that no run compiles them.
+static encl_status warm_library(encl_executable *e) {
+    encl_status status = ENCL_OK;
+    const bool software = encl_device_get_info(e->device)->type == ENCL_DEVICE_CPU;
+    const size_t largest = software ? 64 : 2048;
+    for (size_t i = 0; i < e->schedule->step_count; i++) {
+        const encl_step *step = &e->schedule->steps[i];
+        const size_t most = (size_t)e->capacity[step->count];
+        const size_t rows[] = {1, most < largest ? most : largest, most};
+        for (size_t part = 0; step->library && part < e->weights[step->operands[1].index].part_count; part++) {
+            for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+                const encl_library_product product = encl_step_product(e, step, part, rows[r]);
+                size_t bytes = 0;
+                ENCL_TRY(encl_library_scratch(e->device, &product, &bytes));
+                e->scratch_bytes = bytes > e->scratch_bytes ? bytes : e->scratch_bytes;
+            }
+        }
+    }
+    if (e->scratch_bytes > 0) {
+        cl_int error = CL_SUCCESS;
+        e->scratch = clCreateBuffer(encl_device_context(e->device), CL_MEM_READ_WRITE, e->scratch_bytes, NULL, &error);
+        ENCL_CL_TRY(error);
+        e->info.arena_bytes += e->scratch_bytes;
+    }
+    for (size_t i = 0; i < e->schedule->step_count; i++) {
+        const encl_step *step = &e->schedule->steps[i];
+        const size_t most = (size_t)e->capacity[step->count];
+        for (size_t r = 0; step->library && r < 2; r++) {
+            const encl_library_product product =
+                encl_step_product(e, step, 0, r == 0 ? 1 : (most < largest ? most : largest));
+            ENCL_TRY(encl_library_enqueue(encl_device_queue(e->device), &product, e->scratch));
+        }
+    }
+    ENCL_CL_TRY(clFinish(encl_device_queue(e->device)));
+cleanup:
+    return status;
+}
+
+static bool choose_same_bits(const encl_executable_options *options, const encl_device_info *info) {
+    return options->same_bits == ENCL_SAME_BITS_ON ||
+           (options->same_bits == ENCL_SAME_BITS_AUTO && info->type == ENCL_DEVICE_CPU);
+}
+
+// Chooses families and providers, then lowers and builds until every kernel passes its self-check.
+static encl_status compile(encl_executable *e, const encl_graph *graph, const encl_executable_options *options) {
+    encl_status status = ENCL_OK;
+    const encl_device_info *info = encl_device_get_info(e->device);
+    const char *family = options->family != NULL ? options->family : encl_device_family(e->device);
+    encl_lowering lowering = {0};
+    bool *quarantined = NULL;
+    bool again = true;
+    if (!encl_family_parse(family, &lowering.family)) {
+        return encl_fail(ENCL_INVALID, "kernel family '%s', expected plain, tile or group", family);
+    }
+    e->info.same_bits = choose_same_bits(options, info);
+    lowering.one_order = e->info.same_bits;
+    // The group family has no product of its own yet, so its devices take the library's.
+    lowering.library = options->gemm == ENCL_GEMM_CLBLAST ||
+                       (options->gemm == ENCL_GEMM_AUTO && lowering.family == ENCL_FAMILY_GROUP && !e->info.same_bits);
+    if (lowering.library && options->same_bits == ENCL_SAME_BITS_ON) {
+        return encl_fail(ENCL_INVALID, "CLBlast states no order of summation, so it cannot serve --same-bits");
+    }
+    e->info.same_bits = e->info.same_bits && !lowering.library;
+    ENCL_TRY(encl_allocate(encl_kernel_row_count, sizeof *quarantined, (void **)&quarantined));
+    lowering.quarantined = quarantined;
+    while (again) {
+        encl_schedule_destroy(e->schedule);
+        e->schedule = NULL;
+        ENCL_TRY(encl_schedule_create(graph, &lowering, &e->schedule));
+        ENCL_TRY(encl_kernels_open(e->device, e->schedule, quarantined, &again, &e->kernels));
+    }
+    e->info.gemm = lowering.library ? "clblast" : "none";
+    for (size_t i = 0; i < e->schedule->step_count && !lowering.library; i++) {
+        if (e->schedule->steps[i].op == ENCL_OP_LINEAR) {
+            e->info.gemm = encl_family_name(e->schedule->steps[i].rows[0]->family);
+        }
+    }
+    e->info.nodes = e->schedule->step_count;
+    e->info.outputs = e->schedule->output_count;
+    e->info.programs = (int32_t)e->kernels.count;
+    e->info.programs_from_cache = e->kernels.from_cache;
+cleanup:
+    free(quarantined);
+    return status;
+}
+
+static encl_status upload(encl_executable *e, const encl_graph *graph) {
+    const encl_shape shape = {0};
+    const encl_kernel *pack = NULL;
+    for (size_t i = 0; i < e->kernels.count && pack == NULL; i++) {
+        if (e->kernels.kernels[i].row->op == ENCL_OP_PACK) {
+            pack = encl_kernels_find(&e->kernels, e->kernels.kernels[i].row, &shape);
+        }
+    }
+    return encl_weights_upload(e->device, graph, e->schedule, pack, &e->weights, &e->info.weight_bytes);
+}
+
+encl_status encl_executable_create(const encl_device *device, const encl_graph *graph,
+                                   const encl_executable_options *options, encl_executable **executable) {
+    static const encl_executable_options defaults = {0};
+    encl_status status = ENCL_OK;
+    encl_executable *e = NULL;
+    int64_t start = encl_clock_ns();
+    *executable = NULL;
+    options = options == NULL ? &defaults : options;
+    if (options->depth < 0 || options->depth > ENCL_MOST_SLOTS || options->capacity.tokens < 0 ||
+        options->capacity.sequences < 0 || options->capacity.selected < 0 || options->capacity.panels < 0) {
+        return encl_fail(ENCL_INVALID, "depth %d or a capacity is out of range", (int)options->depth);
+    }
+    ENCL_TRY(encl_allocate(1, sizeof *e, (void **)&e));
+    e->device = device;
+    e->depth = options->depth == 0 ? ENCL_MOST_SLOTS : options->depth;
+    ENCL_TRY(encl_mutex_init(&e->mutex));
+    ENCL_TRY(encl_condition_init(&e->condition));
+    e->synchronised = true;
+    ENCL_TRY(encl_device_acquire(device));
+    e->acquired = true;
+    ENCL_TRY(compile(e, graph, options));
+    e->info.build_ns = encl_clock_ns() - start;
+    start = encl_clock_ns();
+    ENCL_TRY(plan_memory(e, &options->capacity));
+    ENCL_TRY(upload(e, graph));
+    e->info.upload_ns = encl_clock_ns() - start;
+    ENCL_TRY(make_arena(e));
+    ENCL_TRY(encl_allocate(2 * (size_t)e->info.capacity.sequences, sizeof *e->order, (void **)&e->order));
+    for (int32_t i = 0; i < e->depth; i++) {
+        ENCL_TRY(make_slot(e, &e->slots[i]));
+    }
+    start = encl_clock_ns();
+    ENCL_TRY(warm_library(e));
+    e->info.build_ns += encl_clock_ns() - start;
+    *executable = e;
+    e = NULL;
+cleanup:
+    encl_executable_destroy(e);
+    return status;
+}
+
+void encl_executable_destroy(encl_executable *e) {
+    if (e == NULL) {
+        return;
+    }
+    if (e->acquired) {
+        clFinish(encl_device_queue(e->device));
+    }
+    for (int32_t i = 0; i < e->depth && e->schedule != NULL; i++) {
+        if (e->slots[i].event.taken) {
+            encl_event_release(&e->slots[i].event);
+        }
+        free_slot(e, &e->slots[i]);
+    }
+    for (size_t i = 0; e->tensors != NULL && i < e->schedule->tensor_count; i++) {
+        if (e->tensors[i] != NULL) {
+            clReleaseMemObject(e->tensors[i]);
+        }
+    }
+    for (size_t i = 0; e->slabs != NULL && i < e->plan.slab_count; i++) {
+        if (e->slabs[i] != NULL) {
+            clReleaseMemObject(e->slabs[i]);
+        }
+    }
+    if (e->scratch != NULL) {
+        clReleaseMemObject(e->scratch);
+    }
+    encl_weights_free(e->weights, e->schedule == NULL ? 0 : e->schedule->weight_count);
+    encl_kernels_close(&e->kernels);
+    encl_plan_free(&e->plan);
+    encl_schedule_destroy(e->schedule);
+    if (e->acquired) {
+        encl_device_release(e->device);
+    }
+    if (e->synchronised) {
+        encl_condition_destroy(&e->condition);
+        encl_mutex_destroy(&e->mutex);
+    }
+    free(e->tensors);
+    free(e->slabs);
+    free(e->order);
+    free(e);
+}
+
+const encl_executable_info *encl_executable_get_info(const encl_executable *executable) {
+    return &executable->info;
+}

@@ -1,0 +1,74 @@
+// An executable from the inside: schedule, kernels, weights, arena, and the slots of its runs.
+#ifndef ENCL_GRAPH_EXECUTABLE_H
+#define ENCL_GRAPH_EXECUTABLE_H
+
+#include "runtime/base/thread.h"
+#include "runtime/graph/kernels.h"
+#include "runtime/graph/plan.h"
+#include "runtime/graph/weights.h"
+#include "runtime/op/library.h"
+
+enum { ENCL_MOST_SLOTS = 2 };
+
+// A run. It lives in its slot; `taken` from encl_executable_run to encl_event_release.
+struct encl_event {
+    encl_executable *executable;
+    bool taken;
+    // Guarded by the executable's mutex: the driver's thread writes them.
+    bool over;
+    encl_status status;
+    char detail[512];
+    void (*on_done)(void *context, encl_status status);
+    void *on_done_context;
+    // The last command, until the run is over.
+    cl_event last;
+    int64_t counts[ENCL_COUNTS];
+    double keys[3]; // Σ queries · keys of each attention work list
+    // Profile; records are made while enqueuing, times are read at the end.
+    bool profiled;
+    encl_profile_record *records;
+    cl_event *events; // [record_count] one a record, or
+    cl_event *begins; // [record_count] marker before a library call (else NULL)
+    size_t record_count, record_capacity, event_capacity, begin_capacity;
+    int64_t wall_ns;
+};
+
+// What one run in flight needs for itself.
+typedef struct encl_slot {
+    encl_event event;
+    void *host_inputs[ENCL_INPUTS]; // arrays of the capacity's size
+    cl_mem inputs[ENCL_INPUTS];
+    float **outputs; // [output_count] read-back
+} encl_slot;
+
+struct encl_executable {
+    const encl_device *device;
+    bool acquired;
+    encl_schedule *schedule;
+    encl_kernel_set kernels;
+    encl_device_weight *weights;
+    encl_plan plan;
+    cl_mem *slabs;   // [plan.slab_count]
+    cl_mem *tensors; // [tensor_count] sub-buffers of the slabs
+    cl_mem scratch;  // of the library's products
+    size_t scratch_bytes;
+    encl_slot slots[ENCL_MOST_SLOTS];
+    int32_t depth;
+    int64_t capacity[ENCL_COUNTS];
+    int32_t *order; // [2 × sequences] scratch for the work lists
+    encl_mutex mutex;
+    encl_condition condition;
+    bool synchronised; // mutex and condition exist
+    encl_executable_info info;
+};
+
+// Elements (4 bytes each) an input array needs for these counts.
+size_t encl_input_words(const encl_executable *executable, encl_input input, const int64_t *counts);
+// Checks a batch and fills the slot's host arrays, counts and key sums.
+encl_status encl_inputs_fill(encl_executable *executable, encl_slot *slot, const encl_batch *batch);
+
+// The library's product of a step for `rows` rows and one part of its weight.
+encl_library_product encl_step_product(const encl_executable *executable, const encl_step *step, size_t part,
+                                       size_t rows);
+
+#endif

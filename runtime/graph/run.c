@@ -1,0 +1,450 @@
+// Runs: uploads, launches and read-backs of one batch, all enqueued at once; the driver's thread says when it is over.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/graph/executable.h"
+
+// Adds a profile record for the command of *event (kept for its times). Nothing for runs without profile.
+static encl_status record(encl_event *run, const encl_profile_record *what, cl_event begin, cl_event event) {
+    encl_status status = ENCL_OK;
+    ENCL_TRY(encl_reserve((void **)&run->records, &run->record_capacity, run->record_count + 1, sizeof *run->records));
+    ENCL_TRY(encl_reserve((void **)&run->events, &run->event_capacity, run->record_count + 1, sizeof(cl_event)));
+    ENCL_TRY(encl_reserve((void **)&run->begins, &run->begin_capacity, run->record_count + 1, sizeof(cl_event)));
+    run->records[run->record_count] = *what;
+    run->events[run->record_count] = event;
+    run->begins[run->record_count] = begin;
+    run->record_count++;
+    return ENCL_OK;
+cleanup:
+    clReleaseEvent(event);
+    if (begin != NULL) {
+        clReleaseEvent(begin);
+    }
+    return status;
+}
+
+static encl_status upload_inputs(encl_executable *e, encl_slot *slot, cl_command_queue queue) {
+    encl_status status = ENCL_OK;
+    encl_event *run = &slot->event;
+    for (int i = 0; i < ENCL_INPUTS; i++) {
+        const size_t bytes = encl_input_words(e, (encl_input)i, run->counts) * 4;
+        cl_event event = NULL;
+        if (!e->schedule->inputs[i] || bytes == 0) {
+            continue;
+        }
+        ENCL_CL_TRY(clEnqueueWriteBuffer(queue, slot->inputs[i], CL_FALSE, 0, bytes, slot->host_inputs[i], 0, NULL,
+                                         run->profiled ? &event : NULL));
+        if (run->profiled) {
+            const encl_profile_record what = {.op = "upload", .kernel = "write", .bytes = (double)bytes};
+            ENCL_TRY(record(run, &what, NULL, event));
+        }
+    }
+cleanup:
+    return status;
+}
+
+static cl_mem operand_buffer(const encl_executable *e, const encl_slot *slot, const encl_operand *operand) {
+    switch (operand->kind) {
+    case ENCL_OPERAND_TENSOR:
+        return e->tensors[operand->index];
+    case ENCL_OPERAND_WEIGHT:
+        return e->weights[operand->index].parts[0].buffer;
+    case ENCL_OPERAND_INPUT:
+        return slot->inputs[operand->index];
+    default:
+        return NULL;
+    }
+}
+
+static encl_profile_record describe(const encl_event *run, const encl_step *step, const encl_shape *shape,
+                                    const char *kernel) {
+    encl_profile_record what = {.layer = step->layer,
+                                .op = encl_operator_name(step->op),
+                                .kernel = kernel,
+                                .rows = shape->rows - shape->first_row,
+                                .columns = shape->columns,
+                                .depth = shape->depth};
+    encl_shape cost = *shape;
+    double keys = 0;
+    cost.rows = what.rows;
+    if (step->op == ENCL_OP_ATTENTION) {
+        keys = run->keys[step->count - ENCL_COUNT_BLOCKS_ALL];
+        what.columns = shape->heads * shape->head_size;
+        what.rows = (int32_t)run->counts[step->count == ENCL_COUNT_BLOCKS_ALL     ? ENCL_COUNT_TOKENS
+                                         : step->count == ENCL_COUNT_BLOCKS_FIRST ? ENCL_COUNT_SEQUENCES
+                                                                                  : ENCL_COUNT_SELECTED];
+        cost.rows = what.rows;
+    } else if (step->op == ENCL_OP_POOL) {
+        cost.rows = (int32_t)run->counts[ENCL_COUNT_TOKENS];
+    }
+    encl_operator_cost(step->op, &cost, keys, &what.flops, &what.bytes);
+    return what;
+}
+
+static encl_status launch(const encl_executable *e, encl_event *run, cl_command_queue queue, const encl_step *step,
+                          const encl_kernel_row *row, const encl_shape *shape, const cl_mem *buffers) {
+    encl_status status = ENCL_OK;
+    const encl_kernel *kernel = encl_kernels_find(&e->kernels, row, &step->shape);
+    cl_event event = NULL;
+    ENCL_TRY(encl_kernel_enqueue(kernel, queue, shape, buffers, run->profiled ? &event : NULL));
+    if (event != NULL) {
+        const encl_profile_record what = describe(run, step, shape, row->name);
+        ENCL_TRY(record(run, &what, NULL, event));
+    }
+cleanup:
+    return status;
+}
+
+static int32_t tile_rows(const encl_kernel_row *row) {
+    return row->grid[0].axis == ENCL_AXIS_ROWS ? row->grid[0].block : 1;
+}
+
+// The cost of `rows` rows in tiles of one height: padded rows, and the loads of weights that each tile shares.
+static double tile_cost(int32_t rows, int32_t height) {
+    const int32_t padded = (rows + height - 1) / height * height;
+    return padded * (1.0 + 1.0 / height);
+}
+
+// Splits M rows between two tile heights, a whole number of tiles of `body` and the rest by `tail`: cheapest first.
+static void split_rows(const encl_step *step, int32_t rows, size_t *body, size_t *tail) {
+    double best = -1;
+    for (size_t i = 0; i < step->row_count; i++) {
+        for (size_t j = i; j < step->row_count; j++) {
+            const int32_t height = tile_rows(step->rows[i]);
+            const int32_t whole = i == j ? rows : rows / height * height;
+            const double cost = tile_cost(whole, height) + tile_cost(rows - whole, tile_rows(step->rows[j]));
+            if (best < 0 || cost < best) {
+                best = cost;
+                *body = i;
+                *tail = j;
+            }
+        }
+    }
+}
+
+static encl_status run_linear(const encl_executable *e, encl_event *run, cl_command_queue queue, const encl_step *step,
+                              int32_t rows, cl_mem *buffers) {
+    encl_status status = ENCL_OK;
+    const encl_device_weight *weight = &e->weights[step->operands[1].index];
+    size_t body = 0;
+    size_t tail = 0;
+    split_rows(step, rows, &body, &tail);
+    const int32_t height = tile_rows(step->rows[body]);
+    const int32_t whole = body == tail ? rows : rows / height * height;
+    for (size_t part = 0; part < weight->part_count; part++) {
+        encl_shape shape = step->shape;
+        buffers[1] = weight->parts[part].buffer;
+        shape.columns = (int32_t)weight->parts[part].rows;
+        shape.first_column = (int32_t)weight->parts[part].first_row;
+        shape.rows = whole;
+        ENCL_TRY(launch(e, run, queue, step, step->rows[body], &shape, buffers));
+        shape.rows = rows;
+        shape.first_row = whole;
+        ENCL_TRY(launch(e, run, queue, step, step->rows[tail], &shape, buffers));
+    }
+cleanup:
+    return status;
+}
+
+// CLBlast's own event covers only its last kernel: markers before and after are what the profile reads.
+static encl_status run_library(const encl_executable *e, encl_event *run, cl_command_queue queue, const encl_step *step,
+                               int32_t rows) {
+    encl_status status = ENCL_OK;
+    for (size_t part = 0; part < e->weights[step->operands[1].index].part_count; part++) {
+        const encl_library_product product = encl_step_product(e, step, part, (size_t)rows);
+        cl_event begin = NULL;
+        cl_event end = NULL;
+        if (run->profiled) {
+            ENCL_CL_TRY(clEnqueueMarkerWithWaitList(queue, 0, NULL, &begin));
+        }
+        status = encl_library_enqueue(queue, &product, e->scratch);
+        if (status == ENCL_OK && run->profiled) {
+            encl_shape shape = step->shape;
+            shape.rows = rows;
+            shape.columns = (int32_t)product.columns;
+            const encl_profile_record what = describe(run, step, &shape, "clblast");
+            if (clEnqueueMarkerWithWaitList(queue, 0, NULL, &end) == CL_SUCCESS) {
+                ENCL_TRY(record(run, &what, begin, end));
+                begin = NULL;
+            }
+        }
+        if (begin != NULL) {
+            clReleaseEvent(begin);
+        }
+        ENCL_TRY(status);
+    }
+cleanup:
+    return status;
+}
+
+static encl_status run_step(const encl_executable *e, encl_slot *slot, cl_command_queue queue, const encl_step *step) {
+    encl_status status = ENCL_OK;
+    encl_event *run = &slot->event;
+    encl_shape shape = step->shape;
+    cl_mem buffers[ENCL_OPERATOR_BUFFERS];
+    shape.rows = (int32_t)run->counts[step->count];
+    if (shape.rows == 0) {
+        return ENCL_OK;
+    }
+    if (step->library) {
+        return run_library(e, run, queue, step, shape.rows);
+    }
+    for (size_t i = 0; i < encl_operator_buffers(step->op); i++) {
+        buffers[i] = operand_buffer(e, slot, &step->operands[i]);
+    }
+    if (step->op == ENCL_OP_LINEAR) {
+        return run_linear(e, run, queue, step, shape.rows, buffers);
+    }
+    if (step->op == ENCL_OP_EMBED) {
+        const encl_device_weight *word = &e->weights[step->operands[0].index];
+        shape.part_rows = (int32_t)word->part_rows;
+        for (size_t i = 0; i < ENCL_WORD_PARTS; i++) {
+            buffers[i] = word->parts[i < word->part_count ? i : 0].buffer;
+        }
+    }
+    ENCL_TRY(launch(e, run, queue, step, step->rows[0], &shape, buffers));
+cleanup:
+    return status;
+}
+
+static encl_status download_outputs(encl_executable *e, encl_slot *slot, cl_command_queue queue) {
+    encl_status status = ENCL_OK;
+    encl_event *run = &slot->event;
+    for (size_t i = 0; i < e->schedule->output_count; i++) {
+        const size_t rows = (size_t)run->counts[e->schedule->outputs[i].count];
+        const size_t bytes = rows * (size_t)e->schedule->outputs[i].width * sizeof(float);
+        cl_event event = NULL;
+        if (bytes == 0) {
+            continue;
+        }
+        ENCL_CL_TRY(clEnqueueReadBuffer(queue, e->tensors[e->schedule->outputs[i].tensor], CL_FALSE, 0, bytes,
+                                        slot->outputs[i], 0, NULL, run->profiled ? &event : NULL));
+        if (run->profiled) {
+            const encl_profile_record what = {.layer = INT32_MAX,
+                                              .op = "download",
+                                              .kernel = "read",
+                                              .rows = (int32_t)rows,
+                                              .columns = e->schedule->outputs[i].width,
+                                              .bytes = (double)bytes};
+            ENCL_TRY(record(run, &what, NULL, event));
+        }
+    }
+    ENCL_CL_TRY(clEnqueueMarkerWithWaitList(queue, 0, NULL, &run->last));
+cleanup:
+    return status;
+}
+
+// Marks a run as over and tells who waits. Called once a run, by the driver's thread or by the caller's. From the unlock
+// on the waiting thread may release the run, so nothing of it is touched after that.
+static void finish(encl_event *run, encl_status status, const char *detail) {
+    encl_executable *e = run->executable;
+    encl_mutex_lock(&e->mutex);
+    void (*on_done)(void *, encl_status) = run->on_done;
+    void *context = run->on_done_context;
+    run->status = status;
+    snprintf(run->detail, sizeof run->detail, "%s", detail);
+    run->on_done = NULL;
+    run->over = true;
+    encl_condition_broadcast(&e->condition);
+    encl_mutex_unlock(&e->mutex);
+    if (on_done != NULL) {
+        on_done(context, status);
+    }
+}
+
+static void CL_CALLBACK driver_says_over(cl_event event, cl_int result, void *context) {
+    (void)event;
+    if (result == CL_COMPLETE) {
+        finish(context, ENCL_OK, "");
+        return;
+    }
+    encl_status status = encl_cl_fail(result, "a command of the run");
+    finish(context, status, encl_status_detail());
+}
+
+static encl_status read_profile(encl_event *run) {
+    encl_status status = ENCL_OK;
+    static const cl_profiling_info names[] = {CL_PROFILING_COMMAND_QUEUED, CL_PROFILING_COMMAND_SUBMIT,
+                                              CL_PROFILING_COMMAND_START, CL_PROFILING_COMMAND_END};
+    for (size_t i = 0; i < run->record_count; i++) {
+        encl_profile_record *r = &run->records[i];
+        int64_t *const times[] = {&r->queued_ns, &r->submit_ns, &r->start_ns, &r->end_ns};
+        for (size_t t = 0; t < 4; t++) {
+            cl_ulong value = 0;
+            // A library call begins where the marker before it ended.
+            const bool begin = run->begins[i] != NULL && t < 3;
+            const cl_event event = begin ? run->begins[i] : run->events[i];
+            ENCL_CL_TRY(clGetEventProfilingInfo(event, begin && t == 2 ? CL_PROFILING_COMMAND_END : names[t],
+                                                sizeof value, &value, NULL));
+            *times[t] = (int64_t)value;
+        }
+    }
+cleanup:
+    return status;
+}
+
+static void drop_events(encl_event *run) {
+    for (size_t i = 0; i < run->record_count; i++) {
+        clReleaseEvent(run->events[i]);
+        if (run->begins[i] != NULL) {
+            clReleaseEvent(run->begins[i]);
+        }
+    }
+    if (run->last != NULL) {
+        clReleaseEvent(run->last);
+        run->last = NULL;
+    }
+}
+
+static encl_status enqueue(encl_executable *e, encl_slot *slot, cl_command_queue queue) {
+    encl_status status = ENCL_OK;
+    ENCL_TRY(upload_inputs(e, slot, queue));
+    for (size_t i = 0; i < e->schedule->step_count; i++) {
+        ENCL_TRY(run_step(e, slot, queue, &e->schedule->steps[i]));
+    }
+    ENCL_TRY(download_outputs(e, slot, queue));
+cleanup:
+    return status;
+}
+
+// Finds a free slot; a profiled run wants the executable for itself.
+static encl_slot *free_slot(encl_executable *e, bool alone) {
+    encl_slot *found = NULL;
+    for (int32_t i = 0; i < e->depth; i++) {
+        if (e->slots[i].event.taken && alone) {
+            return NULL;
+        }
+        if (!e->slots[i].event.taken && found == NULL) {
+            found = &e->slots[i];
+        }
+    }
+    return found;
+}
+
+encl_status encl_executable_run(encl_executable *e, const encl_batch *batch, bool profile, encl_event **event) {
+    encl_status status = ENCL_OK;
+    const int64_t start = encl_clock_ns();
+    const cl_command_queue queue = profile ? encl_device_profile_queue(e->device) : encl_device_queue(e->device);
+    *event = NULL;
+    encl_slot *slot = free_slot(e, profile);
+    if (slot == NULL) {
+        return encl_fail(ENCL_BUSY, "%d runs are in flight; release an event first", (int)e->depth);
+    }
+    encl_event *run = &slot->event;
+    run->over = false;
+    run->status = ENCL_OK;
+    run->on_done = NULL;
+    run->profiled = profile;
+    run->record_count = 0;
+    ENCL_TRY(encl_inputs_fill(e, slot, batch));
+    status = enqueue(e, slot, queue);
+    if (status != ENCL_OK) {
+        // What was enqueued still reads the slot's memory.
+        clFinish(queue);
+        drop_events(run);
+        goto cleanup;
+    }
+    run->taken = true;
+    if (profile) {
+        ENCL_CL_TRY(clFinish(queue));
+        run->wall_ns = encl_clock_ns() - start;
+        ENCL_TRY(read_profile(run));
+        finish(run, ENCL_OK, "");
+    } else {
+        ENCL_CL_TRY(clSetEventCallback(run->last, CL_COMPLETE, driver_says_over, run));
+        ENCL_CL_TRY(clFlush(queue));
+    }
+    *event = run;
+cleanup:
+    if (status != ENCL_OK && run->taken) {
+        clFinish(queue);
+        drop_events(run);
+        run->taken = false;
+    }
+    return status;
+}
+
+encl_status encl_event_wait(encl_event *event, int64_t timeout_ns) {
+    encl_executable *e = event->executable;
+    const int64_t deadline = encl_clock_ns() + timeout_ns;
+    encl_mutex_lock(&e->mutex);
+    while (!event->over) {
+        if (timeout_ns < 0) {
+            encl_condition_wait(&e->condition, &e->mutex);
+        } else if (!encl_condition_wait_until(&e->condition, &e->mutex, deadline) && !event->over) {
+            encl_mutex_unlock(&e->mutex);
+            return encl_fail(ENCL_TIMEOUT, "the run is not over after %lld ms", (long long)(timeout_ns / 1000000));
+        }
+    }
+    const encl_status status = event->status;
+    if (status != ENCL_OK) {
+        encl_status_set_detail(event->detail);
+    }
+    encl_mutex_unlock(&e->mutex);
+    return status;
+}
+
+bool encl_event_poll(encl_event *event) {
+    encl_mutex_lock(&event->executable->mutex);
+    const bool over = event->over;
+    encl_mutex_unlock(&event->executable->mutex);
+    return over;
+}
+
+encl_status encl_event_on_done(encl_event *event, void (*done)(void *context, encl_status status), void *context) {
+    encl_mutex_lock(&event->executable->mutex);
+    const bool over = event->over;
+    if (!over) {
+        event->on_done = done;
+        event->on_done_context = context;
+    }
+    encl_mutex_unlock(&event->executable->mutex);
+    if (over) {
+        done(context, event->status);
+    }
+    return ENCL_OK;
+}
+
+encl_status encl_event_output(encl_event *event, size_t index, const float **data, int64_t *rows, int64_t *columns) {
+    const encl_executable *e = event->executable;
+    *data = NULL;
+    *rows = 0;
+    *columns = 0;
+    if (index >= e->schedule->output_count) {
+        return encl_fail(ENCL_INVALID, "output %zu, the executable has %zu", index, e->schedule->output_count);
+    }
+    if (!encl_event_poll(event) || event->status != ENCL_OK) {
+        return encl_fail(ENCL_INVALID, "the run has no outputs yet, or failed");
+    }
+    const encl_slot *slot = &e->slots[event == &e->slots[0].event ? 0 : 1];
+    *data = slot->outputs[index];
+    *rows = event->counts[e->schedule->outputs[index].count];
+    *columns = e->schedule->outputs[index].width;
+    return ENCL_OK;
+}
+
+encl_status encl_event_profile(encl_event *event, const encl_profile_record **records, size_t *count,
+                               int64_t *wall_ns) {
+    *records = NULL;
+    *count = 0;
+    *wall_ns = 0;
+    if (!event->profiled || !encl_event_poll(event) || event->status != ENCL_OK) {
+        return encl_fail(ENCL_INVALID, "the run was not profiled, is not over, or failed");
+    }
+    *records = event->records;
+    *count = event->record_count;
+    *wall_ns = event->wall_ns;
+    return ENCL_OK;
+}
+
+void encl_event_release(encl_event *event) {
+    if (event == NULL || !event->taken) {
+        return;
+    }
+    (void)encl_event_wait(event, -1);
+    drop_events(event);
+    event->record_count = 0;
+    event->taken = false;
+}

@@ -1,0 +1,237 @@
+#include "runtime/graph/weights.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/device/device.h"
+
+// Chunks in flight: while the device takes one, the host reads the next.
+enum { SLOTS = 2 };
+static const size_t chunk_bytes = (size_t)8 << 20;
+
+typedef struct upload {
+    const encl_device *device;
+    const encl_graph *graph;
+    const encl_kernel *pack;
+    cl_context context;
+    cl_command_queue queue;
+    size_t chunk_floats;
+    float *host[SLOTS];
+    cl_mem staging[SLOTS]; // made when a weight in panels comes
+    cl_event done[SLOTS];
+    size_t slot;
+} upload;
+
+static encl_status wait_slot(upload *u, size_t slot) {
+    encl_status status = ENCL_OK;
+    if (u->done[slot] != NULL) {
+        ENCL_CL_TRY(clWaitForEvents(1, &u->done[slot]));
+    }
+cleanup:
+    if (u->done[slot] != NULL) {
+        clReleaseEvent(u->done[slot]);
+        u->done[slot] = NULL;
+    }
+    return status;
+}
+
+static int64_t width_of(int64_t columns) {
+    return columns == 0 ? 1 : columns;
+}
+
+// An exponent of all ones is an infinity or a NaN.
+static encl_status check_finite(const encl_weight *weight, int64_t row, const float *values, size_t count) {
+    uint32_t found = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        found |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+    for (size_t i = 0; found != 0 && i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        if ((bits & 0x7f800000u) == 0x7f800000u) {
+            const size_t width = (size_t)width_of(weight->columns);
+            return encl_fail(ENCL_NOT_FINITE, "weight %s: row %lld, column %zu is %g, expected a finite number",
+                             weight->name, (long long)(row + (int64_t)(i / width)), i % width, (double)values[i]);
+        }
+    }
+    return ENCL_OK;
+}
+
+static encl_status write_chunk(upload *u, const encl_weight_plan *plan, const encl_weight_part *part, int64_t row,
+                               int64_t count, size_t slot) {
+    encl_status status = ENCL_OK;
+    const size_t width = (size_t)width_of(plan->columns);
+    const size_t bytes = (size_t)count * width * sizeof(float);
+    const size_t in_part = (size_t)(row - part->first_row);
+    if (plan->layout == ENCL_LAYOUT_ROWS) {
+        ENCL_CL_TRY(clEnqueueWriteBuffer(u->queue, part->buffer, CL_FALSE, in_part * width * sizeof(float), bytes,
+                                         u->host[slot], 0, NULL, &u->done[slot]));
+    } else {
+        encl_shape shape = {.rows = (int32_t)count, .depth = (int32_t)width, .first_column = (int32_t)in_part};
+        if (u->staging[slot] == NULL) {
+            cl_int error = CL_SUCCESS;
+            u->staging[slot] =
+                clCreateBuffer(u->context, CL_MEM_READ_ONLY, u->chunk_floats * sizeof(float), NULL, &error);
+            ENCL_CL_TRY(error);
+        }
+        ENCL_CL_TRY(clEnqueueWriteBuffer(u->queue, u->staging[slot], CL_FALSE, 0, bytes, u->host[slot], 0, NULL, NULL));
+        const cl_mem buffers[] = {u->staging[slot], part->buffer};
+        ENCL_TRY(encl_kernel_enqueue(u->pack, u->queue, &shape, buffers, &u->done[slot]));
+    }
+    ENCL_CL_TRY(clFlush(u->queue));
+cleanup:
+    return status;
+}
+
+static encl_status upload_chunk(upload *u, const encl_weight_plan *plan, const encl_weight_part *part,
+                                const encl_weight *source, int64_t source_row, int64_t row, int64_t count) {
+    encl_status status = ENCL_OK;
+    const size_t slot = u->slot;
+    const size_t floats = (size_t)count * (size_t)width_of(plan->columns);
+    u->slot = (slot + 1) % SLOTS;
+    ENCL_TRY(wait_slot(u, slot));
+    if (source == NULL) {
+        memset(u->host[slot], 0, floats * sizeof(float));
+    } else {
+        ENCL_TRY(source->read(source->context, source_row, count, u->host[slot]));
+        ENCL_TRY(check_finite(source, source_row, u->host[slot], floats));
+    }
+    ENCL_TRY(write_chunk(u, plan, part, row, count, slot));
+cleanup:
+    return status;
+}
+
+// Buffers for a weight: one where it fits the largest allocation, else as many as needed.
+static encl_status make_parts(const upload *u, const encl_weight_plan *plan, encl_device_weight *weight,
+                              uint64_t *bytes) {
+    encl_status status = ENCL_OK;
+    const encl_device_info *info = encl_device_get_info(u->device);
+    const bool panels = plan->layout == ENCL_LAYOUT_PANELS;
+    const uint64_t row_bytes = (uint64_t)width_of(plan->columns) * sizeof(float);
+    int64_t rows = (int64_t)(info->max_allocation / row_bytes);
+    if (panels) {
+        rows = rows / ENCL_PANEL * ENCL_PANEL;
+    }
+    rows = rows < plan->rows ? rows : plan->rows;
+    if (rows < 1 || (plan->rows + rows - 1) / rows > plan->parts) {
+        return encl_fail(ENCL_DEVICE_MEMORY,
+                         "a weight of %lld rows of %llu bytes does not fit %d buffers of at most %llu bytes",
+                         (long long)plan->rows, (unsigned long long)row_bytes, (int)plan->parts,
+                         (unsigned long long)info->max_allocation);
+    }
+    weight->part_rows = rows;
+    const size_t count = (size_t)((plan->rows + rows - 1) / rows);
+    ENCL_TRY(encl_allocate(count, sizeof *weight->parts, (void **)&weight->parts));
+    for (size_t i = 0; i < count; i++) {
+        encl_weight_part *part = &weight->parts[i];
+        cl_int error = CL_SUCCESS;
+        part->first_row = (int64_t)i * rows;
+        part->rows = plan->rows - part->first_row < rows ? plan->rows - part->first_row : rows;
+        const uint64_t stored =
+            panels ? (uint64_t)((part->rows + ENCL_PANEL - 1) / ENCL_PANEL) * ENCL_PANEL : (uint64_t)part->rows;
+        part->buffer = clCreateBuffer(u->context, CL_MEM_READ_WRITE, stored * row_bytes, NULL, &error);
+        ENCL_CL_TRY(error);
+        weight->part_count = i + 1;
+        *bytes += stored * row_bytes;
+        if (stored != (uint64_t)part->rows) {
+            const float zero = 0.0f;
+            const uint64_t panel_bytes = ENCL_PANEL * row_bytes;
+            ENCL_CL_TRY(clEnqueueFillBuffer(u->queue, part->buffer, &zero, sizeof zero,
+                                            stored * row_bytes - panel_bytes, panel_bytes, 0, NULL, NULL));
+        }
+    }
+cleanup:
+    return status;
+}
+
+static encl_status upload_weight(upload *u, const encl_weight_plan *plan, encl_device_weight *weight, uint64_t *bytes) {
+    encl_status status = ENCL_OK;
+    int64_t row = 0;
+    ENCL_TRY(make_parts(u, plan, weight, bytes));
+    for (int32_t i = 0; i < plan->source_count; i++) {
+        const encl_weight *source = plan->sources[i] < 0 ? NULL : &u->graph->weights[plan->sources[i]];
+        const int64_t rows = source == NULL ? plan->rows / plan->source_count : source->rows;
+        for (int64_t done = 0; done < rows;) {
+            const encl_weight_part *part = &weight->parts[row / weight->part_rows];
+            int64_t count = (int64_t)u->chunk_floats / width_of(plan->columns);
+            count = count < rows - done ? count : rows - done;
+            count = count < part->first_row + part->rows - row ? count : part->first_row + part->rows - row;
+            ENCL_TRY(upload_chunk(u, plan, part, source, done, row, count));
+            done += count;
+            row += count;
+        }
+    }
+cleanup:
+    return status;
+}
+
+static encl_status start(upload *u, const encl_schedule *schedule) {
+    encl_status status = ENCL_OK;
+    size_t longest = 0;
+    size_t total = 0;
+    for (size_t i = 0; i < schedule->weight_count; i++) {
+        const size_t width = (size_t)width_of(schedule->weights[i].columns);
+        const size_t floats = width * (size_t)schedule->weights[i].rows;
+        longest = width > longest ? width : longest;
+        total = floats > total ? floats : total;
+    }
+    u->chunk_floats = chunk_bytes / sizeof(float);
+    u->chunk_floats = u->chunk_floats < total ? u->chunk_floats : total;
+    u->chunk_floats = u->chunk_floats > longest ? u->chunk_floats : longest;
+    for (size_t i = 0; i < SLOTS; i++) {
+        ENCL_TRY(encl_allocate(u->chunk_floats, sizeof(float), (void **)&u->host[i]));
+    }
+cleanup:
+    return status;
+}
+
+encl_status encl_weights_upload(const encl_device *device, const encl_graph *graph, const encl_schedule *schedule,
+                                const encl_kernel *pack, encl_device_weight **weights, uint64_t *bytes) {
+    encl_status status = ENCL_OK;
+    encl_device_weight *made = NULL;
+    upload u = {.device = device,
+                .graph = graph,
+                .pack = pack,
+                .context = encl_device_context(device),
+                .queue = encl_device_queue(device)};
+    *weights = NULL;
+    *bytes = 0;
+    ENCL_TRY(encl_allocate(schedule->weight_count, sizeof *made, (void **)&made));
+    ENCL_TRY(start(&u, schedule));
+    for (size_t i = 0; i < schedule->weight_count; i++) {
+        ENCL_TRY(upload_weight(&u, &schedule->weights[i], &made[i], bytes));
+    }
+    for (size_t i = 0; i < SLOTS; i++) {
+        ENCL_TRY(wait_slot(&u, i));
+    }
+    *weights = made;
+    made = NULL;
+cleanup:
+    // The device may still read the chunks.
+    if (status != ENCL_OK) {
+        clFinish(u.queue);
+    }
+    for (size_t i = 0; i < SLOTS; i++) {
+        if (u.done[i] != NULL) {
+            clReleaseEvent(u.done[i]);
+        }
+        if (u.staging[i] != NULL) {
+            clReleaseMemObject(u.staging[i]);
+        }
+        free(u.host[i]);
+    }
+    encl_weights_free(made, schedule->weight_count);
+    return status;
+}
+
+void encl_weights_free(encl_device_weight *weights, size_t count) {
+    for (size_t i = 0; weights != NULL && i < count; i++) {
+        for (size_t j = 0; j < weights[i].part_count; j++) {
+            clReleaseMemObject(weights[i].parts[j].buffer);
+        }
+        free(weights[i].parts);
+    }
+    free(weights);
+}

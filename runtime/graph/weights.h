@@ -1,0 +1,25 @@
+// Weights on the device: read row by row from their source, checked to be finite, laid out, uploaded once.
+#ifndef ENCL_GRAPH_WEIGHTS_H
+#define ENCL_GRAPH_WEIGHTS_H
+
+#include "runtime/graph/schedule.h"
+
+typedef struct encl_weight_part {
+    cl_mem buffer;
+    int64_t first_row;
+    int64_t rows;
+} encl_weight_part;
+
+typedef struct encl_device_weight {
+    encl_weight_part *parts;
+    size_t part_count;
+    int64_t part_rows; // of every part but the last
+} encl_device_weight;
+
+// `pack` is the PACK kernel; NULL where no weight of the schedule lies in panels. The device must be acquired.
+// *bytes is what all weights take on the device.
+encl_status encl_weights_upload(const encl_device *device, const encl_graph *graph, const encl_schedule *schedule,
+                                const encl_kernel *pack, encl_device_weight **weights, uint64_t *bytes);
+void encl_weights_free(encl_device_weight *weights, size_t count);
+
+#endif
