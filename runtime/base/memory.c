@@ -51,16 +51,14 @@ encl_status encl_reserve(void **pointer, size_t *capacity, size_t count, size_t 
     if (status != ENCL_OK) {
         return status;
     }
-    enum { FIRST = 8 };
-    size_t grown_count = *capacity < FIRST ? FIRST : *capacity;
-    size_t grown = 0;
-    // No overflow in the sum: arrays of *capacity elements exist, so it is at most PTRDIFF_MAX.
-    grown_count = *capacity >= FIRST ? *capacity + *capacity / 2 : grown_count;
-    if (grown_count > count && encl_multiply(grown_count, size, &grown) && grown <= PTRDIFF_MAX) {
-        void *roomy = realloc(*pointer, grown > 0 ? grown : 1);
+    // No overflow in the sum: an array of *capacity elements exists, so that is at most PTRDIFF_MAX.
+    const size_t roomy_count = *capacity < 8 ? 8 : *capacity + *capacity / 2;
+    size_t roomy_bytes = 0;
+    if (roomy_count > count && encl_multiply(roomy_count, size, &roomy_bytes) && roomy_bytes <= PTRDIFF_MAX) {
+        void *roomy = realloc(*pointer, roomy_bytes > 0 ? roomy_bytes : 1);
         if (roomy != NULL) {
             *pointer = roomy;
-            *capacity = grown_count;
+            *capacity = roomy_count;
             return ENCL_OK;
         }
     }
