@@ -18,7 +18,7 @@ typedef struct settings {
 
 static const struct argp_option options[] = {
     {"pair", KEY_PAIR, "TEXT", 0, "Second text of every pair", 0},
-    {"max-length", KEY_MAX_LENGTH, "N", 0, "At most N tokens, special tokens included", 0},
+    {"max-length", KEY_MAX_LENGTH, "N", 0, "Truncate to N tokens, special tokens included (default: never)", 0},
     {0},
 };
 

@@ -36,13 +36,19 @@ static const char *program_path(void) {
 #endif
 }
 
-// A path in the test's folder; a few may be in use at a time.
+// A path in the test's folder. A test may use eight at a time.
 static inline const char *in_folder(const char *name) {
     static char paths[8][PATH_LENGTH];
     static size_t next = 0;
     char *path = paths[next++ % 8];
     snprintf(path, PATH_LENGTH, "%s/%s", folder, name);
     return path;
+}
+
+static inline encl_status read_result(const char *name, char **text, size_t *length) {
+    char path[PATH_LENGTH];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return encl_file_read(path, 1 << 26, text, length);
 }
 
 static inline const char *write_text(const char *name, const char *text) {
@@ -52,7 +58,9 @@ static inline const char *write_text(const char *name, const char *text) {
 }
 
 static inline void redirect(const char *name, int flags, int descriptor) {
-    int opened = open(name[0] == '/' ? name : in_folder(name), flags, 0600);
+    char path[PATH_LENGTH];
+    snprintf(path, sizeof path, "%s%s%s", name[0] == '/' ? "" : folder, name[0] == '/' ? "" : "/", name);
+    int opened = open(path, flags, 0600);
     if (opened < 0 || dup2(opened, descriptor) < 0) {
         _exit(126);
     }
@@ -87,13 +95,15 @@ static inline outcome finish_program(pid_t child) {
     int status = 0;
     assert_int_equal(waitpid(child, &status, 0), child);
     result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    assert_ok(encl_file_read(in_folder("out.txt"), 1 << 26, &result.out, &result.out_length));
-    assert_ok(encl_file_read(in_folder("err.txt"), 1 << 20, &result.err, &length));
+    assert_ok(read_result("out.txt", &result.out, &result.out_length));
+    assert_ok(read_result("err.txt", &result.err, &length));
     return result;
 }
 
 static inline outcome run_program(const char *input, const char *const *arguments) {
-    assert_ok(encl_file_write(in_folder("in.txt"), input, strlen(input)));
+    char path[PATH_LENGTH];
+    snprintf(path, sizeof path, "%s/in.txt", folder);
+    assert_ok(encl_file_write(path, input, strlen(input)));
     return finish_program(start_program(arguments, -1, "out.txt"));
 }
 // RUN("a line\n", "embed", model)

@@ -197,9 +197,10 @@ static void test_tokenize_golden(void **state) {
             if (!cJSON_IsString(text) || text->valuestring[0] == '\0') {
                 continue;
             }
-            outcome result = cJSON_IsString(pair) ? RUN("", "tokenize", model, "--json", "--pair", pair->valuestring,
-                                                        "--", text->valuestring)
-                                                  : RUN("", "tokenize", model, "--json", "--", text->valuestring);
+            outcome result =
+                cJSON_IsString(pair)
+                    ? RUN("", "tokenize", model, "--json", "--pair", pair->valuestring, "--", text->valuestring)
+                    : RUN("", "tokenize", model, "--json", "--max-length", "80", "--", text->valuestring);
             parse_lines(&result);
             assert_int_equal(result.line_count, 1);
             expect_keys(result.lines[0], "index,ids,tokens,offsets,type_ids");
