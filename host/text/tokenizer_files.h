@@ -1,0 +1,20 @@
+// The files of a tokenizer: vocab.txt, tokenizer.json, tokenizer_config.json and the older special_tokens_map.json
+// and added_tokens.json, with the precedence that transformers 5 gives them.
+#ifndef ENCL_TEXT_TOKENIZER_FILES_H
+#define ENCL_TEXT_TOKENIZER_FILES_H
+
+#include "host/text/added.h"
+#include "host/text/vocabulary.h"
+
+typedef struct encl_tokenizer_files {
+    encl_vocabulary vocabulary;
+    encl_added added;
+    int32_t cls, sep, pad, unk, mask; // mask may be -1
+    int64_t model_max_length;         // -1: none
+    bool clean, lowercase, strip_accents, split_cjk;
+} encl_tokenizer_files;
+
+encl_status encl_tokenizer_files_read(const char *folder, encl_tokenizer_files *files);
+void encl_tokenizer_files_free(encl_tokenizer_files *files);
+
+#endif
