@@ -105,8 +105,9 @@ static void reads_pooling_of_every_version(void **state) {
 }
 
 static void follows_the_modules(void **state) {
-    static const char modules[] = "[" MODULE("sub", "sentence_transformers.base.modules.transformer.Transformer") "," //
-        MODULE("1_Pooling", "sentence_transformers.sentence_transformer.modules.pooling.Pooling") "," NORMALIZE "]";
+    static const char modules[] =
+        "[" MODULE("sub", "sentence_transformers.base.modules.transformer.Transformer") "," MODULE(
+            "1_Pooling", "sentence_transformers.sentence_transformer.modules.pooling.Pooling") "," NORMALIZE "]";
     encl_scratch *scratch = *state;
     encl_sentence_config sentence;
     write_modules(scratch, modules, "{}");
