@@ -201,6 +201,10 @@ static encl_status make_from_texts(const encl_model *model, const encl_call *cal
     encl_input *input = NULL;
     packing packed = {0};
     *made = (encl_profile_case){0};
+    if (encl_model_tokenizer(model) == NULL) {
+        return encl_fail(ENCL_UNSUPPORTED, "%s: found no tokenizer, expected one to read texts with",
+                         call->arguments[0]);
+    }
     ENCL_TRY(encl_input_open(&from, call->arguments + 1, call->argument_count - 1, &input));
     int64_t start = encl_clock_ns();
     ENCL_TRY(pack_texts(encl_model_tokenizer(model), input, encl_model_get_info(model)->max_length, &packed));

@@ -113,6 +113,7 @@ static void test_devices(void **state) {
     outcome people = RUN("", "devices");
     if (result.exit_code == 1) {
         assert_int_equal(count_lines(result.err), 1);
+        assert_int_equal(strncmp(result.err, "encl: error: ", strlen("encl: error: ")), 0);
         free_outcome(&result);
         free_outcome(&people);
         print_message("no OpenCL device\n");
