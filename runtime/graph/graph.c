@@ -106,7 +106,7 @@ cleanup:
 encl_status encl_graph_linear(encl_graph *graph, encl_value x, const encl_weight *weight, const encl_weight *bias,
                               encl_value *value) {
     encl_status status = ENCL_OK;
-    encl_node node;
+    encl_node node = {0};
     *value = 0;
     ENCL_TRY(start_node(graph, ENCL_NODE_LINEAR, "linear", x, &node));
     ENCL_TRY(add_weight(graph, weight, -1, node.width, &node.weights[0]));
@@ -119,7 +119,7 @@ cleanup:
 
 encl_status encl_graph_activation(encl_graph *graph, encl_value x, encl_activation activation, encl_value *value) {
     encl_status status = ENCL_OK;
-    encl_node node;
+    encl_node node = {0};
     *value = 0;
     ENCL_TRY(start_node(graph, ENCL_NODE_ACTIVATION, "activation", x, &node));
     node.activation = activation;
@@ -130,7 +130,7 @@ cleanup:
 
 encl_status encl_graph_add(encl_graph *graph, encl_value a, encl_value b, encl_value *value) {
     encl_status status = ENCL_OK;
-    encl_node node;
+    encl_node node = {0};
     *value = 0;
     ENCL_TRY(start_node(graph, ENCL_NODE_ADD, "add", a, &node));
     if (!is_value(graph, b) || encl_graph_node(graph, b)->width != node.width ||
@@ -146,7 +146,7 @@ cleanup:
 encl_status encl_graph_layer_norm(encl_graph *graph, encl_value x, const encl_weight *gamma, const encl_weight *beta,
                                   float epsilon, encl_value *value) {
     encl_status status = ENCL_OK;
-    encl_node node;
+    encl_node node = {0};
     *value = 0;
     ENCL_TRY(start_node(graph, ENCL_NODE_LAYER_NORM, "layer_norm", x, &node));
     node.epsilon = epsilon;
@@ -160,7 +160,7 @@ cleanup:
 encl_status encl_graph_attention(encl_graph *graph, encl_value q, encl_value k, encl_value v, int32_t heads,
                                  encl_value *value) {
     encl_status status = ENCL_OK;
-    encl_node node;
+    encl_node node = {0};
     *value = 0;
     ENCL_TRY(start_node(graph, ENCL_NODE_ATTENTION, "attention", q, &node));
     for (int i = 1; i < 3; i++) {
@@ -183,7 +183,7 @@ cleanup:
 
 encl_status encl_graph_select(encl_graph *graph, encl_value x, encl_selection selection, encl_value *value) {
     encl_status status = ENCL_OK;
-    encl_node node;
+    encl_node node = {0};
     *value = 0;
     ENCL_TRY(start_node(graph, ENCL_NODE_SELECT, "select", x, &node));
     if (node.rows != ENCL_ROWS_TOKENS) {
@@ -199,7 +199,7 @@ cleanup:
 encl_status encl_graph_pool(encl_graph *graph, encl_value x, const encl_pooling *modes, size_t count,
                             encl_value *value) {
     encl_status status = ENCL_OK;
-    encl_node node;
+    encl_node node = {0};
     *value = 0;
     ENCL_TRY(start_node(graph, ENCL_NODE_POOL, "pool", x, &node));
     if (node.rows != ENCL_ROWS_TOKENS || count < 1 || count > ENCL_NODE_POOLINGS) {
@@ -222,7 +222,7 @@ cleanup:
 
 encl_status encl_graph_normalize(encl_graph *graph, encl_value x, encl_value *value) {
     encl_status status = ENCL_OK;
-    encl_node node;
+    encl_node node = {0};
     *value = 0;
     ENCL_TRY(start_node(graph, ENCL_NODE_NORMALIZE, "normalize", x, &node));
     ENCL_TRY(add_node(graph, &node, value));

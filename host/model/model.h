@@ -1,0 +1,25 @@
+// A model from the inside.
+#ifndef ENCL_MODEL_MODEL_H
+#define ENCL_MODEL_MODEL_H
+
+#include "host/checkpoint/checkpoint.h"
+#include "host/encl_model.h"
+#include "host/model/bert.h"
+#include "host/model/sentence.h"
+#include "host/text/tokenizer.h"
+
+struct encl_model {
+    encl_model_info info;
+    char *path;
+    encl_config config;
+    encl_sentence_config sentence;
+    encl_checkpoint *checkpoint; // NULL for a shape
+    encl_tokenizer *tokenizer;   // NULL for a shape
+    encl_bert bert;
+    void *random; // of a shape: what its weights are drawn from
+};
+
+// The rest of encl_model_open_shape: fills config and bert with seeded random weights.
+encl_status encl_model_randomize(encl_model *model, const char *shape, uint64_t seed);
+
+#endif

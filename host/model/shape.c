@@ -1,0 +1,111 @@
+// Models of a named shape with random weights: for measuring speed, not for meaning.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/model/model.h"
+
+typedef struct shape_row {
+    const char *name;
+    int32_t layers, hidden, heads, intermediate, vocabulary;
+} shape_row;
+
+static const shape_row shapes[] = {
+    {"minilm", 6, 384, 12, 1536, 30522},
+    {"rbt3", 3, 768, 12, 3072, 21128},
+    {"base", 12, 768, 12, 3072, 21128},
+    {"large", 24, 1024, 16, 4096, 21128},
+};
+enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+
+// One weight's stream of numbers: element i depends on the seed, the weight and i alone.
+typedef struct stream {
+    char name[96];
+    uint64_t seed;
+    int64_t width;
+    float middle; // LayerNorm gains are 1, all else is around 0
+    float spread;
+} stream;
+
+typedef struct streams {
+    stream *rows;
+    size_t count;
+    uint64_t seed;
+} streams;
+
+// A number in [−1, 1) from a counter (SplitMix64's finalizer, Steele, Lea & Flood 2014).
+static float draw(uint64_t seed, uint64_t index) {
+    uint64_t z = seed + index * 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return (float)((z ^ (z >> 31)) >> 40) * 0x1p-23f - 1.0f;
+}
+
+static encl_status read_random(void *context, int64_t row, int64_t count, float *destination) {
+    const stream *s = context;
+    const uint64_t first = (uint64_t)(row * s->width);
+    for (int64_t i = 0; i < count * s->width; i++) {
+        destination[i] = s->middle + s->spread * draw(s->seed, first + (uint64_t)i);
+    }
+    return ENCL_OK;
+}
+
+static encl_status find_random(void *context, const char *name, int64_t rows, int64_t columns, bool optional,
+                               encl_weight *weight, bool *found) {
+    streams *all = context;
+    (void)optional;
+    stream *s = &all->rows[all->count++];
+    snprintf(s->name, sizeof s->name, "%s", name);
+    // BERT's initialisation has a standard deviation of 0.02; a uniform spread of 0.035 has the same.
+    s->seed = all->seed * 1000003u + (uint64_t)all->count;
+    s->width = columns == 0 ? 1 : columns;
+    s->middle = strstr(name, "LayerNorm.weight") != NULL ? 1.0f : 0.0f;
+    s->spread = 0.035f;
+    *weight = (encl_weight){s->name, rows, columns, read_random, s};
+    *found = true;
+    return ENCL_OK;
+}
+
+static encl_status unknown(const char *name) {
+    encl_string list = {0};
+    for (size_t i = 0; i < SHAPES; i++) {
+        if (encl_string_format(&list, "%s%s", i == 0 ? "" : ", ", shapes[i].name) != ENCL_OK) {
+            break;
+        }
+    }
+    encl_status status =
+        encl_fail(ENCL_NOT_FOUND, "shape '%s', expected one of %s", name, list.text == NULL ? "" : list.text);
+    encl_string_free(&list);
+    return status;
+}
+
+encl_status encl_model_randomize(encl_model *model, const char *shape, uint64_t seed) {
+    encl_status status = ENCL_OK;
+    const shape_row *row = NULL;
+    streams *all = NULL;
+    for (size_t i = 0; i < SHAPES; i++) {
+        row = strcmp(shapes[i].name, shape) == 0 ? &shapes[i] : row;
+    }
+    if (row == NULL) {
+        return unknown(shape);
+    }
+    encl_config *c = &model->config;
+    c->layers = row->layers;
+    c->hidden = row->hidden;
+    c->heads = row->heads;
+    c->intermediate = row->intermediate;
+    c->vocabulary = row->vocabulary;
+    c->max_position = 512;
+    c->type_vocabulary = 2;
+    c->epsilon = 1e-12f;
+    c->activation = ENCL_ACTIVATION_GELU;
+    const size_t most =
+        ENCL_BERT_EMBEDDING_WEIGHTS + ENCL_BERT_POOLER_WEIGHTS + (size_t)row->layers * ENCL_BERT_LAYER_WEIGHTS;
+    // One block: the streams stand behind their list.
+    ENCL_TRY(encl_allocate(1, sizeof *all + most * sizeof(stream), (void **)&all));
+    model->random = all;
+    *all = (streams){.rows = (stream *)(void *)(all + 1), .seed = seed};
+    ENCL_TRY(encl_bert_collect(c, find_random, all, &model->bert));
+cleanup:
+    return status;
+}
