@@ -136,6 +136,20 @@ cleanup:
     return status;
 }
 
+// Adreno's compiler reports exhausted resources now and then while work is queued; waiting for that work helps.
+static cl_int build(const encl_program *program) {
+    enum { ATTEMPTS = 3 };
+    cl_int error = CL_SUCCESS;
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        error = clBuildProgram(program->program, 1, &program->device->id, program->options, NULL, NULL);
+        if (error != CL_OUT_OF_RESOURCES && error != CL_OUT_OF_HOST_MEMORY) {
+            break;
+        }
+        clFinish(encl_device_queue(program->device));
+    }
+    return error;
+}
+
 static encl_status fail_build(const encl_program *program, cl_int error) {
     encl_string message = {0};
     char *log = NULL;
@@ -148,7 +162,9 @@ static encl_status fail_build(const encl_program *program, cl_int error) {
     }
     // Out of memory while compiling is that, whatever the log says; everything else is the source's failure.
     status = encl_cl_fail(error, "clBuildProgram");
-    if (status != ENCL_OUT_OF_MEMORY && status != ENCL_DEVICE_MEMORY) {
+    if (status == ENCL_OUT_OF_MEMORY || status == ENCL_DEVICE_MEMORY) {
+        encl_fail_context(status, "%s (device %s)", program->file, program->device->info.name);
+    } else {
         status =
             encl_fail(ENCL_BUILD, "%s (device %s, options %s, %s)", message.length > 0 ? message.text : program->file,
                       program->device->info.name, program->options, encl_cl_error_name(error));
@@ -164,7 +180,7 @@ static encl_status build_from_source(encl_program *program, const char *source) 
     if (error != CL_SUCCESS) {
         return encl_cl_fail(error, "clCreateProgramWithSource");
     }
-    error = clBuildProgram(program->program, 1, &program->device->id, program->options, NULL, NULL);
+    error = build(program);
     return error == CL_SUCCESS ? ENCL_OK : fail_build(program, error);
 }
 
@@ -179,7 +195,7 @@ static bool build_from_binary(encl_program *program, const unsigned char *binary
         error = binary_error;
     }
     if (error == CL_SUCCESS) {
-        error = clBuildProgram(program->program, 1, &id, program->options, NULL, NULL);
+        error = build(program);
     }
     if (error != CL_SUCCESS) {
         encl_debug("%s: cached binary refused by %s: %s; built again", program->file, program->device->info.name,

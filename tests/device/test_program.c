@@ -3,6 +3,8 @@
 
 #include "runtime/device/program.h"
 
+#include <dlfcn.h>
+
 #include "runtime/base/clock.h"
 #include "runtime/base/thread.h"
 #include "runtime/device/cache.h"
@@ -112,6 +114,41 @@ static void test_messages(void **state) {
             expect_failure(devices[i], "after.cl", "after.cl:4: use of undeclared identifier 'missing'");
             encl_device_release(devices[i]);
         }
+    }
+}
+
+// This program's own clBuildProgram stands before the loader's and fails as often as a test asks for.
+static int failing_builds;
+
+cl_int clBuildProgram(cl_program program, cl_uint count, const cl_device_id *ids, const char *options,
+                      void(CL_CALLBACK *done)(cl_program, void *), void *context) {
+    cl_int (*next)(cl_program, cl_uint, const cl_device_id *, const char *, void(CL_CALLBACK *)(cl_program, void *),
+                   void *) = NULL;
+    if (failing_builds > 0) {
+        failing_builds--;
+        return CL_OUT_OF_RESOURCES;
+    }
+    *(void **)&next = dlsym(RTLD_NEXT, "clBuildProgram");
+    return next(program, count, ids, options, done, context);
+}
+
+static void test_exhausted_compiler(void **state) {
+    (void)state;
+    for (size_t i = 0; i < device_count; i++) {
+        encl_program *program = NULL;
+        if (!open_device(i)) {
+            continue;
+        }
+        failing_builds = 2; // the third attempt works
+        assert_ok(encl_program_build(devices[i], "fill.cl", "-DVALUE=2", &program));
+        assert_true(fills(program, 2));
+        encl_program_destroy(program);
+        failing_builds = 3;
+        assert_int_equal(encl_program_build(devices[i], "fill.cl", "-DVALUE=2", &program), ENCL_DEVICE_MEMORY);
+        assert_null(program);
+        assert_non_null(strstr(encl_status_detail(), "fill.cl (device "));
+        assert_int_equal(failing_builds, 0);
+        encl_device_release(devices[i]);
     }
 }
 
@@ -387,10 +424,15 @@ int main(int count, char **arguments) {
         return start_warm();
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sources),        cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_missing_kernel), cmocka_unit_test(test_options),
-        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_damaged_binaries),
-        cmocka_unit_test(test_refused_binary), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_sources),
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_exhausted_compiler),
+        cmocka_unit_test(test_missing_kernel),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_damaged_binaries),
+        cmocka_unit_test(test_refused_binary),
+        cmocka_unit_test(test_threads),
         cmocka_unit_test(test_warm_start),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
