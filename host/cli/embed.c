@@ -268,7 +268,7 @@ static encl_status embed(encl_call *call) {
     run.tokenizer = encl_model_tokenizer(session.model);
     ENCL_TRY(open_sink(&run, call->globals->json, encl_embedder_width(session.embedder)));
     if (!isatty(STDOUT_FILENO) || chosen->output != NULL) { // a bar between printed lines would only be noise
-        encl_progress_start(&run.progress, "embed", "texts", encl_input_total(input));
+        encl_progress_start(&run.progress, "embed", "texts", isatty(STDERR_FILENO) ? encl_input_total(input) : 0);
     }
     status = encl_embedder_run(session.embedder, encl_input_next, input, take_embedding, &run, &truncated);
     encl_progress_finish(&run.progress);

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/cli/interrupt.h"
@@ -347,6 +348,31 @@ void encl_input_close(encl_input *input) {
     free(input);
 }
 
+// Lines of a regular file, read without moving its offset; 0 for others.
+static int64_t count_lines(int descriptor) {
+    struct stat info;
+    char bytes[READ_BYTES];
+    int64_t lines = 0;
+    char last = '\n';
+    off_t offset = 0;
+    if (fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
+        return 0;
+    }
+    for (ssize_t got = pread(descriptor, bytes, sizeof bytes, offset); got > 0;
+         got = pread(descriptor, bytes, sizeof bytes, offset)) {
+        for (ssize_t i = 0; i < got; i++) {
+            lines += bytes[i] == '\n' ? 1 : 0;
+        }
+        last = bytes[got - 1];
+        offset += got;
+    }
+    return lines + (last != '\n' ? 1 : 0);
+}
+
 int64_t encl_input_total(const encl_input *input) {
-    return (int64_t)input->text_count;
+    if (input->texts != NULL) {
+        return (int64_t)input->text_count;
+    }
+    int64_t lines = count_lines(input->descriptor);
+    return input->header && lines > 0 ? lines - 1 : lines;
 }

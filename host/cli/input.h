@@ -27,7 +27,8 @@ void encl_input_close(encl_input *input);
 // `context` is the encl_input: the shape encl_embedder_run wants.
 encl_status encl_input_next(void *context, encl_text *text);
 
-// How many texts there will be, 0 where only reading tells.
+// How many texts there will be, 0 where only reading tells. To be asked before the first text; a file is read once
+// for it, so only where someone looks at the answer.
 int64_t encl_input_total(const encl_input *input);
 
 #endif

@@ -83,7 +83,8 @@ static char *list_commands(int key, const char *text, void *input) {
         status = encl_string_format(&list, "  %-12s%s\n", commands[i]->name, commands[i]->summary);
     }
     if (status == ENCL_OK) {
-        status = encl_string_format(&list, "\n`encl COMMAND --help' says more.\n\nExample:\n  encl embed "
+        status = encl_string_format(&list, "\n`encl COMMAND --help' says more about one, `encl --version' what this "
+                                           "build is.\n\nExample:\n  encl embed "
                                            "./all-MiniLM-L6-v2 'Hello, world'");
     }
     return list.text;

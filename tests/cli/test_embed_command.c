@@ -337,6 +337,20 @@ static void test_profile(void **state) {
     free_outcome(&result);
 }
 
+static void test_profile_shape(void **state) {
+    (void)state;
+    need_device();
+    outcome result =
+        RUN("", "profile", "--shape", "minilm", "--batch", "1,2", "--seq", "8", "--repeat", "1", "--json", "--quiet");
+    parse_lines(&result);
+    assert_int_equal(result.line_count, 3);
+    assert_string_equal(text_of(result.lines[1], "case_id"), "minilm 1x8");
+    assert_string_equal(text_of(result.lines[2], "case_id"), "minilm 2x8");
+    assert_int_equal(number_of(result.lines[2], "real_tokens"), 16);
+    assert_true(number_of(result.lines[1], "wall_us") > 0);
+    free_outcome(&result);
+}
+
 // Whether the folder holds an entry with this in its name.
 static bool holds(const char *part) {
     DIR *directory = opendir(folder);
@@ -373,10 +387,10 @@ static void test_interrupt(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),      cmocka_unit_test(test_inputs),     cmocka_unit_test(test_bad_inputs),
-        cmocka_unit_test(test_empty_input), cmocka_unit_test(test_options),    cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_truncation),  cmocka_unit_test(test_similarity), cmocka_unit_test(test_profile),
-        cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_golden),        cmocka_unit_test(test_inputs),     cmocka_unit_test(test_bad_inputs),
+        cmocka_unit_test(test_empty_input),   cmocka_unit_test(test_options),    cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_truncation),    cmocka_unit_test(test_similarity), cmocka_unit_test(test_profile),
+        cmocka_unit_test(test_profile_shape), cmocka_unit_test(test_interrupt),
     };
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }
