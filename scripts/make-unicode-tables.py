@@ -44,9 +44,10 @@ def punctuation(code_point):
 
 
 def mark(code_point):
+    # The exceptions changed their category between 8.0 and 16.0.
     if code_point in (0x1885, 0x1886, 0xA9BD, 0x111C9):
         return False
-    return code_point == 0x1734 or (age(code_point) <= (8, 0) and category(code_point) == "Mn")
+    return code_point in (0x1734, 0x1171E) or (age(code_point) <= (8, 0) and category(code_point) == "Mn")
 
 
 def decomposes(code_point):
@@ -85,8 +86,8 @@ def write_rows(name, rows):
 
 
 def main():
-    if unicodedataplus.unidata_version < "16":
-        sys.exit(f"unicodedataplus has Unicode {unicodedataplus.unidata_version}, expected 16.0 or later")
+    if unicodedataplus.unidata_version != "16.0.0":
+        sys.exit(f"unicodedataplus has Unicode {unicodedataplus.unidata_version}, expected 16.0.0")
     print("// Made by scripts/make-unicode-tables.py from the Unicode Character Database; do not edit.")
     print("// clang-format off")
     print('#include "host/text/unicode.h"\n')
