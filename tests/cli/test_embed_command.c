@@ -192,7 +192,7 @@ static void test_options(void **state) {
     need_device();
     outcome plain = RUN("", "embed", model, "--json", "one two", "--no-normalize");
     outcome unit = RUN("", "embed", model, "--json", "one two", "--normalize");
-    outcome both = RUN("", "embed", model, "--json", "one two", "--pooling", "cls,max", "--batch-tokens", "64");
+    outcome both = RUN("", "embed", model, "--json", "one two", "--pooling", "cls,max", "--batch-tokens", "96");
     parse_lines(&plain);
     parse_lines(&unit);
     parse_lines(&both);
