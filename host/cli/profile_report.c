@@ -13,10 +13,13 @@ static double share(double part, double whole) {
     return whole > 0 ? 100 * part / whole : 0;
 }
 
-// "before", "1" … "12", "after": groups of the graph as a person sees them.
+// "before", "1" … "12", "after", "read back": groups of the graph as a person sees them.
 static const char *layer_name(int32_t layer, int32_t layers, char text[16]) {
-    if (layer <= 0 || layer > layers) {
-        return layer <= 0 ? "before" : "after";
+    if (layer <= 0) {
+        return "before";
+    }
+    if (layer > layers) {
+        return layer == layers + 1 ? "after" : "read back";
     }
     snprintf(text, 16, "%d", layer);
     return text;
