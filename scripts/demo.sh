@@ -18,8 +18,14 @@ case "${1:-}" in
 esac
 
 show() {
+    local argument
     printf '\n$ encl'
-    printf ' %q' "$@"
+    for argument in "$@"; do
+        case $argument in
+            *[!A-Za-z0-9/._-]*) printf ' %s' "${argument@Q}" ;;
+            *) printf ' %s' "$argument" ;;
+        esac
+    done
     printf '\n'
     build/release/encl "$@"
 }
