@@ -9,18 +9,8 @@ static encl_status append(encl_added *added, const char *content, encl_added_tok
     encl_status status = ENCL_OK;
     const size_t length = strlen(content);
     size_t count = 0;
-    uint32_t node = 0;
-    bool known = true;
     for (size_t at = 0, bytes = 0; at < length; at += bytes) {
-        code_points[count] = encl_utf8_next(content + at, &bytes);
-        if (known) {
-            node = encl_trie_step(&added->contents, node, code_points[count]);
-            known = node != 0;
-        }
-        count++;
-    }
-    if (known && added->contents.values[node] >= 0) {
-        return ENCL_OK;
+        code_points[count++] = encl_utf8_next(content + at, &bytes);
     }
     int32_t previous;
     const int32_t index = (int32_t)added->count;
@@ -38,7 +28,7 @@ cleanup:
 
 encl_status encl_added_append(encl_added *added, const char *content, encl_added_token token) {
     void *code_points = NULL;
-    if (content[0] == 0) {
+    if (content[0] == 0 || encl_added_find(added, content) != NULL) {
         return ENCL_OK;
     }
     encl_status status = encl_allocate(strlen(content), sizeof(uint32_t), &code_points);
@@ -47,6 +37,11 @@ encl_status encl_added_append(encl_added *added, const char *content, encl_added
     }
     free(code_points);
     return status;
+}
+
+const encl_added_token *encl_added_find(const encl_added *added, const char *content) {
+    const int32_t index = encl_trie_find(&added->contents, content);
+    return index >= 0 ? &added->tokens[index] : NULL;
 }
 
 void encl_added_free(encl_added *added) {

@@ -28,6 +28,8 @@ typedef struct encl_added {
 // Appends a token with a copy of `content`; one that is empty or there already changes nothing. A token that is
 // `normalized` is not looked for until its normalized content is in that trie.
 encl_status encl_added_append(encl_added *added, const char *content, encl_added_token token);
+// NULL where there is no such token.
+const encl_added_token *encl_added_find(const encl_added *added, const char *content);
 void encl_added_free(encl_added *added);
 
 // The longest token that the valid UTF-8 text starts with, NULL if none; *bytes and *code_points are its length.

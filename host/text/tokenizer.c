@@ -115,7 +115,8 @@ const char *encl_tokenizer_token(const encl_tokenizer *tokenizer, int32_t id) {
 }
 
 int32_t encl_tokenizer_id(const encl_tokenizer *tokenizer, const char *token) {
-    return encl_vocabulary_id(&tokenizer->vocabulary, token);
+    const encl_added_token *added = encl_added_find(&tokenizer->added, token);
+    return added != NULL ? added->id : encl_trie_find(&tokenizer->vocabulary.trie, token);
 }
 
 // ---- Encoding ---------------------------------------------------------------------------------------------

@@ -260,6 +260,12 @@ static int by_id(const void *left, const void *right) {
     return a->id != b->id ? (a->id < b->id ? -1 : 1) : 0;
 }
 
+// An added token goes before a token of the vocabulary.
+static int32_t find_id(const encl_tokenizer_files *files, const char *content) {
+    const encl_added_token *token = encl_added_find(&files->added, content);
+    return token != NULL ? token->id : encl_trie_find(&files->vocabulary.trie, content);
+}
+
 // Gives an added token its id: the vocabulary's, or the next free one. stated: the id a file gives it, -1: none.
 static encl_status add_token(const char *place, const char *content, int64_t stated, encl_added_token token,
                              encl_tokenizer_files *files, int32_t *next) {
@@ -267,16 +273,14 @@ static encl_status add_token(const char *place, const char *content, int64_t sta
     if (content[0] == 0) {
         return ENCL_OK;
     }
-    token.id = encl_vocabulary_id(&files->vocabulary, content);
+    token.id = find_id(files, content);
     if (token.id < 0) {
         token.id = *next > files->vocabulary.distinct ? *next : files->vocabulary.distinct;
         if (stated >= 0 && stated != token.id) {
             return encl_fail(ENCL_FORMAT, "%s: added token \"%.60s\": found id %lld, expected the next free one, %d",
                              place, content, (long long)stated, token.id);
         }
-        const int32_t distinct = files->vocabulary.distinct; // of the model, not of what is added
-        ENCL_TRY(encl_vocabulary_add(content, strlen(content), token.id, true, &files->vocabulary));
-        files->vocabulary.distinct = distinct;
+        ENCL_TRY(encl_vocabulary_name(content, strlen(content), token.id, &files->vocabulary));
     }
     *next = token.id + 1 > *next ? token.id + 1 : *next;
     ENCL_TRY(encl_added_append(&files->added, content, token));
@@ -362,7 +366,7 @@ static encl_status add_named(const tokenizer_documents *documents, const char *u
         const char *content = i == UNK && unknown != NULL ? unknown : named[i].text;
         encl_added_token token;
         ENCL_TRY(read_special(documents, named[i].key, &content, &token));
-        *ids[i] = encl_vocabulary_id(&files->vocabulary, content);
+        *ids[i] = find_id(files, content);
         if (*ids[i] >= 0) {
             ENCL_TRY(add_token(path, content, -1, token, files, next));
         } else if (i != MASK) {

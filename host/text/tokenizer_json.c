@@ -42,7 +42,7 @@ encl_status encl_tokenizer_json_vocabulary(const char *path, const cJSON *json, 
             ENCL_TRY(encl_fail(ENCL_FORMAT, "%s: model: vocab: \"%.60s\": expected an id from 0 to %lld", path,
                                item->string, (long long)limit - 1));
         }
-        status = encl_vocabulary_add(item->string, strlen(item->string), id, false, &read);
+        status = encl_vocabulary_add(item->string, strlen(item->string), id, &read);
         if (status != ENCL_OK) {
             encl_fail_context(status, "%s: model: vocab", path);
             goto cleanup;

@@ -1,6 +1,10 @@
 #include "host/text/trie.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "host/text/unicode.h"
+#include "runtime/base/json.h"
 
 static void place_edge(encl_trie *trie, encl_trie_edge edge) {
     size_t place = encl_trie_place(trie, edge.parent, edge.code_point);
@@ -68,6 +72,21 @@ encl_status encl_trie_insert(encl_trie *trie, const uint32_t *code_points, size_
     trie->values[node] = value;
 cleanup:
     return status;
+}
+
+int32_t encl_trie_find(const encl_trie *trie, const char *text) {
+    const size_t length = strlen(text);
+    if (trie->nodes == 0 || encl_utf8_valid_prefix(text, length) != length) {
+        return -1;
+    }
+    uint32_t node = 0;
+    for (size_t at = 0, bytes = 0; at < length; at += bytes) {
+        node = encl_trie_step(trie, node, encl_utf8_next(text + at, &bytes));
+        if (node == 0) {
+            return -1;
+        }
+    }
+    return trie->values[node];
 }
 
 void encl_trie_free(encl_trie *trie) {

@@ -22,6 +22,8 @@ typedef struct encl_trie {
 // Gives the sequence a value (not negative) in place of the one it had; *previous is that, -1 if there was none.
 encl_status encl_trie_insert(encl_trie *trie, const uint32_t *code_points, size_t count, int32_t value,
                              int32_t *previous);
+// The value of a text, -1 where it has none.
+int32_t encl_trie_find(const encl_trie *trie, const char *text);
 void encl_trie_free(encl_trie *trie);
 
 static inline size_t encl_trie_place(const encl_trie *trie, uint32_t parent, uint32_t code_point) {

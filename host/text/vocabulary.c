@@ -36,9 +36,7 @@ static encl_status insert(encl_vocabulary *vocabulary, const char *token, size_t
     return status;
 }
 
-encl_status encl_vocabulary_add(const char *token, size_t length, int64_t id, bool replace,
-                                encl_vocabulary *vocabulary) {
-    encl_status status = ENCL_OK;
+static encl_status check_token(const char *token, size_t length) {
     if (length > ENCL_VOCABULARY_TOKEN_BYTES) {
         return encl_fail(ENCL_FORMAT, "found a token of %zu bytes, expected at most %d", length,
                          ENCL_VOCABULARY_TOKEN_BYTES);
@@ -47,21 +45,29 @@ encl_status encl_vocabulary_add(const char *token, size_t length, int64_t id, bo
     if (valid != length) {
         return encl_fail(ENCL_FORMAT, "byte %zu is not valid UTF-8", valid + 1);
     }
-    if (memchr(token, 0, length) != NULL) {
-        return encl_fail(ENCL_FORMAT, "found a NUL, expected a token");
-    }
+    return memchr(token, 0, length) != NULL ? encl_fail(ENCL_FORMAT, "found a NUL, expected a token") : ENCL_OK;
+}
+
+encl_status encl_vocabulary_name(const char *token, size_t length, int64_t id, encl_vocabulary *vocabulary) {
+    encl_status status = ENCL_OK;
+    ENCL_TRY(check_token(token, length));
     ENCL_TRY(grow_ids(vocabulary, id));
-    if (vocabulary->offsets[id] >= 0 && !replace) {
-        return encl_fail(ENCL_FORMAT, "id %lld belongs to \"%.40s\" and \"%.40s\", expected one token", (long long)id,
-                         vocabulary->text.text + vocabulary->offsets[id], token);
-    }
     const size_t offset = vocabulary->text.length;
     ENCL_TRY(encl_string_append(&vocabulary->text, token, length));
     ENCL_TRY(encl_string_append(&vocabulary->text, "", 1));
-    ENCL_TRY(insert(vocabulary, token, length, (int32_t)id));
     vocabulary->offsets[id] = (int64_t)offset;
 cleanup:
     return status;
+}
+
+encl_status encl_vocabulary_add(const char *token, size_t length, int64_t id, encl_vocabulary *vocabulary) {
+    const char *owner = encl_vocabulary_token(vocabulary, id);
+    if (owner != NULL) {
+        return encl_fail(ENCL_FORMAT, "id %lld belongs to \"%.40s\" and \"%.40s\", expected one token", (long long)id,
+                         owner, token);
+    }
+    const encl_status status = encl_vocabulary_name(token, length, id, vocabulary);
+    return status != ENCL_OK ? status : insert(vocabulary, token, length, (int32_t)id);
 }
 
 // Where the reference cuts a line: before the white space (Unicode's) at its end.
@@ -104,7 +110,7 @@ static encl_status read_line(const char *line, size_t length, int64_t id, encl_v
     }
     length = trimmed(line, length);
     const encl_status status = cut_id(line, id, &length);
-    return status != ENCL_OK ? status : encl_vocabulary_add(line, length, id, false, vocabulary);
+    return status != ENCL_OK ? status : encl_vocabulary_add(line, length, id, vocabulary);
 }
 
 encl_status encl_vocabulary_read(const char *path, encl_vocabulary *vocabulary) {
@@ -152,22 +158,7 @@ void encl_vocabulary_free(encl_vocabulary *vocabulary) {
     *vocabulary = (encl_vocabulary){0};
 }
 
-int32_t encl_vocabulary_id(const encl_vocabulary *vocabulary, const char *token) {
-    const size_t length = strlen(token);
-    if (vocabulary->trie.nodes == 0 || encl_utf8_valid_prefix(token, length) != length) {
-        return -1;
-    }
-    uint32_t node = 0;
-    for (size_t at = 0, bytes = 0; at < length; at += bytes) {
-        node = encl_trie_step(&vocabulary->trie, node, encl_utf8_next(token + at, &bytes));
-        if (node == 0) {
-            return -1;
-        }
-    }
-    return vocabulary->trie.values[node];
-}
-
-const char *encl_vocabulary_token(const encl_vocabulary *vocabulary, int32_t id) {
+const char *encl_vocabulary_token(const encl_vocabulary *vocabulary, int64_t id) {
     return id >= 0 && id < vocabulary->count && vocabulary->offsets[id] >= 0
                ? vocabulary->text.text + vocabulary->offsets[id]
                : NULL;

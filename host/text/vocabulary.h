@@ -16,8 +16,8 @@ typedef struct encl_vocabulary {
     int64_t *offsets; // [count] into text, -1 where an id has no token
     size_t offset_capacity;
     int32_t count;
-    int32_t distinct; // different tokens; less than count where lines repeat
-    encl_trie trie;
+    int32_t distinct;      // different tokens; less than count where lines repeat
+    encl_trie trie;        // value: id
     uint32_t continuation; // the node of "##", 0: no such tokens
 } encl_vocabulary;
 
@@ -25,16 +25,15 @@ typedef struct encl_vocabulary {
 // repeated has its last id. "token<TAB>id", as ERNIE has it, is read too.
 encl_status encl_vocabulary_read(const char *path, encl_vocabulary *vocabulary);
 
-// Gives `token` an id. An id that has a token already gets another only with `replace`.
-encl_status encl_vocabulary_add(const char *token, size_t length, int64_t id, bool replace,
-                                encl_vocabulary *vocabulary);
+// Gives `token` an id that has none yet.
+encl_status encl_vocabulary_add(const char *token, size_t length, int64_t id, encl_vocabulary *vocabulary);
+// Names an id without making the token a piece of words: an added token.
+encl_status encl_vocabulary_name(const char *token, size_t length, int64_t id, encl_vocabulary *vocabulary);
 // Once all tokens are there.
 void encl_vocabulary_finish(encl_vocabulary *vocabulary);
 void encl_vocabulary_free(encl_vocabulary *vocabulary);
 
-// -1 where the token does not exist.
-int32_t encl_vocabulary_id(const encl_vocabulary *vocabulary, const char *token);
 // NULL where the id does not exist.
-const char *encl_vocabulary_token(const encl_vocabulary *vocabulary, int32_t id);
+const char *encl_vocabulary_token(const encl_vocabulary *vocabulary, int64_t id);
 
 #endif

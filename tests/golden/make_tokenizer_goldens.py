@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Writes what the Hugging Face BertTokenizer answers: tests/golden/tokenizer.json and tokenizer_full.json.
+"""Writes what Hugging Face tokenizers answer: tests/golden/tokenizer.json, tokenizer_files.json, tokenizer_full.json.
 
 usage: python tests/golden/make_tokenizer_goldens.py [SHARED]
 needs: transformers 5.23.0, tokenizers 0.23.3
 
-tokenizer.json is made with tests/fixtures/tokenizer/vocab.txt. tokenizer_full.json is made with the vocabulary of
+tokenizer.json is made with tests/fixtures/tokenizer/vocab.txt. tokenizer_files.json holds small folders of files that
+say different things, with the answers of AutoTokenizer. tokenizer_full.json is made with the vocabulary of
 BERT-base Chinese and the ChnSentiCorp texts, SHARED/data/vocab_zh.txt and chnsenticorp_dev.tsv (default ../shared);
-neither is in the repository, and without them only the first file is written.
+neither is in the repository, and without them only the first two files are written.
 """
 
 import hashlib
@@ -111,14 +112,19 @@ def as_json(text):
 
 def case(tokenizer, option, text, pair=None, max_length=0):
     limits = {"truncation": "longest_first", "max_length": max_length} if max_length else {}
-    encoded = tokenizer(text, pair, return_offsets_mapping=True, return_special_tokens_mask=True, **limits)
+    encoded = tokenizer(
+        text, pair, return_offsets_mapping=True, return_special_tokens_mask=True, return_token_type_ids=True, **limits
+    )
     row = {"option": option, "text": as_json(text)}
     if pair is not None:
         row["pair"] = as_json(pair)
     if max_length:
         row["max_length"] = max_length
     row["ids"] = encoded["input_ids"]
-    row["tokens"] = [as_json(token) for token in encoded.tokens()]
+    # The library shows an added token's normalized content; its content is what converts back to the id.
+    contents = {id: str(token) for id, token in tokenizer.added_tokens_decoder.items()}
+    tokens = tokenizer.convert_ids_to_tokens(encoded["input_ids"])
+    row["tokens"] = [as_json(contents.get(id, token)) for id, token in zip(encoded["input_ids"], tokens)]
     row["types"] = encoded["token_type_ids"]
     row["offsets"] = [position for offset in encoded["offset_mapping"] for position in offset]
     row["special"] = encoded["special_tokens_mask"]
@@ -176,6 +182,126 @@ def properties():
     return rows
 
 
+SMALL = "[PAD] [UNK] [CLS] [SEP] [MASK] a b c ab ##c ##b A B é e 中 国 ##国 新 词 新词 new word ##s ! [ ] < > x <x>".split()
+SPECIALS = "[PAD] [UNK] [CLS] [SEP] [MASK]".split()
+FILE_TEXTS = [
+    "ab AB é中国 abc", "a [MASK] b[MASK]c", "中国", "x<x> <x>x <x>", " <x>  [mask]", "a新词b 新 词", "newwords NEWWORD word new",
+    "a\x0bb\u0085c\u200b", "a  <y>  b", "zz[SEP]<y>z", "<Y> <y>", "new[MASK]word", "[CLS]<cls> </s>", "é <é> <É>",
+    "wordnew word_new word new-word", "b新词新c 新词新", "新词新词新newword", "a \u3000<y>\u3000 中", "<y><y> <y>", "  <x>  <x>  ",
+]
+
+
+def added(content, **flags):
+    names = ("single_word", "lstrip", "rstrip", "normalized", "special")
+    return {"content": content, **{name: flags.get(name, False) for name in names}}
+
+
+def pipeline(vocabulary=SMALL, more=(), **changes):
+    """A tokenizer.json."""
+    ids = {token: i for i, token in enumerate(vocabulary)}
+    one = [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
+           {"SpecialToken": {"id": "[SEP]", "type_id": 0}}]
+    two = one + [{"Sequence": {"id": "B", "type_id": 1}}, {"SpecialToken": {"id": "[SEP]", "type_id": 1}}]
+    whole = {
+        "version": "1.0",
+        "truncation": {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0},
+        "padding": None,
+        "added_tokens": [{"id": ids[token], **added(token, special=True)} for token in SPECIALS if token in ids]
+        + [{"id": len(vocabulary) + i, **token} for i, token in enumerate(more)],
+        "normalizer": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None,
+                       "lowercase": True},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {
+            "type": "TemplateProcessing", "single": one, "pair": two,
+            "special_tokens": {token: {"id": token, "ids": [ids[token]], "tokens": [token]} for token in ("[CLS]", "[SEP]")},
+        },
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                  "max_input_chars_per_word": 100, "vocab": ids},
+    }
+    return {**whole, **changes}
+
+
+def normalizer(clean, cjk, strip, lower):
+    return {"type": "BertNormalizer", "clean_text": clean, "handle_chinese_chars": cjk, "strip_accents": strip, "lowercase": lower}
+
+
+GENERIC = {"tokenizer_class": "PreTrainedTokenizerFast", "cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]",
+           "unk_token": "[UNK]", "mask_token": "[MASK]"}
+BERT = {"tokenizer_class": "BertTokenizer"}
+LINES = "\n".join(SMALL) + "\n"
+COUNT = len(SMALL)
+FLAGGED = {
+    str(COUNT): added("<y>", lstrip=True, rstrip=True, special=True),
+    str(COUNT + 1): added("新词新", normalized=True),
+    str(COUNT + 2): added("newword", normalized=True, single_word=True),
+    str(COUNT + 3): added("<É>", normalized=True, lstrip=True, rstrip=True),
+}
+NAMED = {str(SMALL.index(token)): added(token, special=True) for token in SPECIALS}
+
+FOLDERS = {
+    "vocab.txt alone": {"vocab.txt": LINES},
+    "the configuration wins over the normalizer": {
+        "tokenizer.json": pipeline(normalizer=normalizer(True, True, None, True)), "tokenizer_config.json": {**BERT, "do_lower_case": False}},
+    "the defaults win over the normalizer": {
+        "tokenizer.json": pipeline(normalizer=normalizer(False, False, False, False)), "tokenizer_config.json": BERT},
+    "the defaults win without a configuration": {"tokenizer.json": pipeline(normalizer=normalizer(True, False, False, False))},
+    "the generic class takes the normalizer": {
+        "tokenizer.json": pipeline(normalizer=normalizer(True, False, False, False)), "tokenizer_config.json": {**GENERIC, "do_lower_case": True}},
+    "the generic class, not cleaned": {
+        "tokenizer.json": pipeline(normalizer=normalizer(False, True, None, True)), "tokenizer_config.json": GENERIC},
+    "the generic class, accents kept": {
+        "tokenizer.json": pipeline(normalizer=normalizer(True, True, False, True)), "tokenizer_config.json": GENERIC},
+    "the generic class, BertProcessing": {
+        "tokenizer.json": pipeline(post_processor={"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]}),
+        "tokenizer_config.json": GENERIC},
+    "tokenizer.json wins over vocab.txt": {"vocab.txt": "\n".join(SPECIALS + ["c", "b", "a"]), "tokenizer.json": pipeline()},
+    "the old class name": {"vocab.txt": LINES, "tokenizer_config.json": {"tokenizer_class": "BertTokenizerFast", "strip_accents": False}},
+    "added tokens of the configuration": {
+        "vocab.txt": LINES, "tokenizer_config.json": {**BERT, "added_tokens_decoder": {**NAMED, **FLAGGED}}},
+    "added tokens, cased": {
+        "vocab.txt": LINES, "tokenizer_config.json": {**BERT, "do_lower_case": False, "added_tokens_decoder": {**NAMED, **FLAGGED}}},
+    "added tokens of tokenizer.json": {"tokenizer.json": pipeline(more=list(FLAGGED.values())), "tokenizer_config.json": BERT},
+    "added tokens of tokenizer.json, generic class": {
+        "tokenizer.json": pipeline(more=list(FLAGGED.values())), "tokenizer_config.json": GENERIC},
+    "an added token that the vocabulary has": {
+        "vocab.txt": LINES,
+        "tokenizer_config.json": {**BERT, "added_tokens_decoder": {**NAMED, str(SMALL.index("<x>")): added("<x>", special=True, single_word=True)}}},
+    "added_tokens.json": {"vocab.txt": LINES, "added_tokens.json": {"newword": COUNT, "新词新": COUNT + 1}},
+    "special_tokens_map.json": {
+        "vocab.txt": LINES.replace("[CLS]", "<cls>").replace("[SEP]", "</s>"),
+        "special_tokens_map.json": {"cls_token": "<cls>", "sep_token": {**added("</s>", lstrip=True)}, "mask_token": added("[MASK]", lstrip=True)}},
+    "extra special tokens": {
+        "vocab.txt": LINES, "tokenizer_config.json": {**BERT, "additional_special_tokens": ["<y>", "<x>", "中国"]}},
+    "repeated lines": {
+        "vocab.txt": LINES + "a\nb\n", "tokenizer_config.json": {**BERT, "additional_special_tokens": ["<y>"]}},
+    "white space at line ends": {"vocab.txt": LINES.replace("\n", "\r\n").replace("a\r", "a \t\u3000\r")},
+    "empty lines": {"vocab.txt": LINES.replace("ab\n", "\n\n")},
+    "no last newline": {"vocab.txt": LINES.rstrip("\n")},
+    "tokens in any order": {"tokenizer.json": pipeline(model={
+        "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+        "vocab": dict(sorted({token: i for i, token in enumerate(SMALL)}.items()))})},
+    "a limit that is none": {"vocab.txt": LINES, "tokenizer_config.json": {**BERT, "model_max_length": 1000000000000000019884624838656}},
+}
+
+
+def folder_cases():
+    for name, files in FOLDERS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            for file_name, content in {"config.json": {"model_type": "bert"}, **files}.items():
+                text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+                with open(os.path.join(folder, file_name), "w", encoding="utf-8", newline="\n") as file:
+                    file.write(text)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        tokenizer.backend_tokenizer.no_truncation()
+        rows = [case(tokenizer, name, text) for text in FILE_TEXTS] + [case(tokenizer, name, "a 中", "b [MASK]")]
+        texts = {file_name: content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+                 for file_name, content in files.items()}
+        for row in rows:
+            del row["option"]
+        yield {"name": name, "files": texts, "cases": rows}
+
+
 def header(vocabulary):
     with open(vocabulary, "rb") as file:
         return {
@@ -216,6 +342,7 @@ def write(name, top, rows):
 def main():
     shared = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "..", "..", "..", "shared")
     write("tokenizer.json", {"made_with": header(FIXTURE), "options": OPTIONS, "properties": properties()}, cases(FIXTURE, 300))
+    write("tokenizer_files.json", {"made_with": header(FIXTURE)}, folder_cases())
     full = os.path.join(shared, "data", "vocab_zh.txt")
     texts = os.path.join(shared, "data", "chnsenticorp_dev.tsv")
     if not os.path.exists(full) or not os.path.exists(texts):

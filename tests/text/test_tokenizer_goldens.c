@@ -2,6 +2,8 @@
 #include "runtime/base/hash.h"
 #include "tokenizer_fixture.h"
 
+static const char *place = ""; // what is being checked, for messages
+
 static cJSON *read_golden(const char *path) {
     cJSON *golden = NULL;
     assert_ok(encl_json_read(path, 1 << 24, &golden));
@@ -22,12 +24,13 @@ static void assert_numbers(const char *text, const char *what, const cJSON *expe
     const cJSON *item;
     cJSON_ArrayForEach(item, expected) {
         if (i < count && found[i] != (int32_t)item->valuedouble) {
-            fail_msg("'%s': %s[%zu]: found %d, expected %d", text, what, i, found[i], (int)item->valuedouble);
+            fail_msg("%s: '%s': %s[%zu]: found %d, expected %d", place, text, what, i, found[i],
+                     (int)item->valuedouble);
         }
         i++;
     }
     if (i != count) {
-        fail_msg("'%s': found %zu %s, expected %zu", text, count, what, i);
+        fail_msg("%s: '%s': found %zu %s, expected %zu", place, text, count, what, i);
     }
 }
 
@@ -37,8 +40,8 @@ static void assert_offsets(const char *text, const cJSON *expected, const encl_e
     cJSON_ArrayForEach(item, expected) {
         const int32_t found = i % 2 == 0 ? encoding->starts[i / 2] : encoding->ends[i / 2];
         if (found != (int32_t)item->valuedouble) {
-            fail_msg("'%s': token %zu: found %s %d, expected %d", text, i / 2, i % 2 == 0 ? "start" : "end", found,
-                     (int)item->valuedouble);
+            fail_msg("%s: '%s': token %zu: found %s %d, expected %d", place, text, i / 2, i % 2 == 0 ? "start" : "end",
+                     found, (int)item->valuedouble);
         }
         i++;
     }
@@ -91,6 +94,7 @@ static void check_golden(encl_scratch *scratch, const char *path, const char *vo
     size_t checked = 0;
     const cJSON *options;
     cJSON_ArrayForEach(options, need(golden, "options")) {
+        place = options->string;
         char *config = cJSON_PrintUnformatted(options);
         encl_tokenizer *tokenizer = open_fixture(scratch, vocabulary, config);
         const cJSON *row;
@@ -120,6 +124,36 @@ static void test_full_vocabulary(void **state) {
         skip();
     }
     check_golden(*state, "tests/golden/tokenizer_full.json", path);
+}
+
+// Folders whose files say different things.
+static void test_files(void **state) {
+    (void)state;
+    cJSON *golden = read_golden("tests/golden/tokenizer_files.json");
+    encl_encoding encoding = {0};
+    const cJSON *folder;
+    cJSON_ArrayForEach(folder, need(golden, "cases")) {
+        place = need(folder, "name")->valuestring;
+        void *made = NULL;
+        assert_int_equal(scratch_setup(&made), 0);
+        encl_scratch *scratch = made;
+        const cJSON *file;
+        cJSON_ArrayForEach(file, need(folder, "files")) {
+            scratch_write_text(scratch, file->string, file->valuestring);
+        }
+        encl_tokenizer *tokenizer = NULL;
+        if (encl_tokenizer_open(scratch->folder, &tokenizer) != ENCL_OK) {
+            fail_msg("%s: %s", place, encl_status_detail());
+        }
+        const cJSON *row;
+        cJSON_ArrayForEach(row, need(folder, "cases")) {
+            check_case(tokenizer, row, &encoding);
+        }
+        encl_tokenizer_close(tokenizer);
+        assert_int_equal(scratch_teardown(&made), 0);
+    }
+    encl_encoding_free(&encoding);
+    cJSON_Delete(golden);
 }
 
 // Hashes ids, starts and ends of every text of the corpus, as the golden's script does.
@@ -178,6 +212,7 @@ static void test_corpus(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_fixture_vocabulary, scratch_setup, scratch_teardown),
+        cmocka_unit_test(test_files),
         cmocka_unit_test_setup_teardown(test_full_vocabulary, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_corpus, scratch_setup, scratch_teardown),
     };
