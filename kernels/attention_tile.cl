@@ -1,6 +1,6 @@
 // softmax(q·kᵀ·scale)·v within a sequence; one work-item a (block of up to QUERIES rows, head). Keys in panels of 32.
 // Scores of up to CHUNK keys stand in private memory and take a two-pass softmax; longer sequences go chunk by chunk,
-// rescaling what `out` holds so far (online softmax, Milakov & Gimelshein 2018). For CPU devices, HEAD_SIZE % 16 = 0.
+// rescaling the result so far (online softmax, Milakov & Gimelshein 2018). For CPU devices, HEAD_SIZE % 16 = 0.
 // Grid: (blocks, heads), work-groups of one. Rows beyond the block's are computed on garbage and not stored.
 #include "vector.h"
 #ifndef QUERIES
@@ -30,16 +30,19 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void attention_tile(
     panels += ((size_t)block->first_panel * heads + head) * panel_floats;
 
     float score[QUERIES * CHUNK];
+    float part[QUERIES * HEAD_SIZE];
+    float result[QUERIES * HEAD_SIZE];
     float highest[QUERIES];
     float total[QUERIES];
+#pragma unroll 1
     for (int i = 0; i < QUERIES; i++) {
         highest[i] = LOWEST;
         total[i] = 0.0f;
     }
-    const int16 lane = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 
     for (int first = 0; first < keys; first += CHUNK) {
         const int n = min(CHUNK, keys - first);
+#pragma unroll 1
         for (int p = 0; p * PANEL < n; p++) {
             __global const float *key = panels + (size_t)(first / PANEL + p) * heads * panel_floats;
             float16 sum[QUERIES][2];
@@ -60,25 +63,34 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void attention_tile(
                 }
                 key += PANEL;
             }
-            const int16 in0 = lane + p * PANEL < n;
-            const int16 in1 = lane + (p * PANEL + 16) < n;
 #pragma unroll
             for (int i = 0; i < QUERIES; i++) {
-                vstore16(select((float16)(LOWEST), sum[i][0] * scale, in0), 0, score + i * CHUNK + p * PANEL);
-                vstore16(select((float16)(LOWEST), sum[i][1] * scale, in1), 1, score + i * CHUNK + p * PANEL);
+                vstore16(sum[i][0], 0, score + i * CHUNK + p * PANEL);
+                vstore16(sum[i][1], 1, score + i * CHUNK + p * PANEL);
             }
         }
+        // Panels are filled up with zero keys, whose scores must not count.
+        const int filled = (n + PANEL - 1) / PANEL * PANEL;
 
         float rescale[QUERIES];
         const int vectors = (n + 15) / 16;
+#pragma unroll 1
         for (int i = 0; i < QUERIES; i++) {
             float *s = score + i * CHUNK;
-            float16 top = vload16(0, s);
-            for (int k = 1; k < vectors; k++) {
-                top = fmax(top, vload16(k, s));
+#pragma unroll 1
+            for (int k = n; k < filled; k++) {
+                s[k] = LOWEST;
+            }
+            float16 top = (float16)(LOWEST);
+#pragma unroll 1
+            for (int k = 0; k < vectors; k++) {
+                const float16 v = vload16(k, s) * scale;
+                vstore16(v, k, s);
+                top = fmax(top, v);
             }
             const float m = fmax(highest[i], max16(top));
             float16 sum = (float16)(0.0f);
+#pragma unroll 1
             for (int k = 0; k < vectors; k++) {
                 const float16 e = exp16(vload16(k, s) - m);
                 vstore16(e, k, s);
@@ -89,7 +101,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void attention_tile(
             highest[i] = m;
         }
 
-        const int last = first + CHUNK >= keys;
+        // Weighted sums of the values, in private memory between chunks.
+#pragma unroll 1
         for (int c = 0; c < HEAD_SIZE; c += 16 * WIDE) {
             float16 sum[QUERIES][WIDE];
 #pragma unroll
@@ -97,9 +110,6 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void attention_tile(
 #pragma unroll
                 for (int j = 0; j < WIDE; j++) {
                     sum[i][j] = (float16)(0.0f);
-                    if (first > 0 && i < queries) {
-                        sum[i][j] = vload16(j, out + (size_t)i * out_stride + c) * rescale[i];
-                    }
                 }
             }
             __global const float *value = kv + (size_t)first * kv_stride + c;
@@ -122,14 +132,27 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void attention_tile(
             }
 #pragma unroll
             for (int i = 0; i < QUERIES; i++) {
-                if (i < queries) {
-                    const float factor = last ? 1.0f / total[i] : 1.0f;
 #pragma unroll
-                    for (int j = 0; j < WIDE; j++) {
-                        vstore16(sum[i][j] * factor, j, out + (size_t)i * out_stride + c);
-                    }
+                for (int j = 0; j < WIDE; j++) {
+                    vstore16(sum[i][j], j, part + i * HEAD_SIZE + c);
                 }
             }
+        }
+#pragma unroll 1
+        for (int i = 0; i < QUERIES; i++) {
+#pragma unroll 1
+            for (int d = 0; d < HEAD_SIZE; d += 16) {
+                const float16 before = first == 0 ? (float16)(0.0f) : vload16(0, result + i * HEAD_SIZE + d);
+                vstore16(fma(before, (float16)(rescale[i]), vload16(0, part + i * HEAD_SIZE + d)), 0,
+                         result + i * HEAD_SIZE + d);
+            }
+        }
+    }
+#pragma unroll 1
+    for (int i = 0; i < queries; i++) {
+#pragma unroll 1
+        for (int d = 0; d < HEAD_SIZE; d += 16) {
+            vstore16(vload16(0, result + i * HEAD_SIZE + d) * (1.0f / total[i]), 0, out + (size_t)i * out_stride + d);
         }
     }
 }

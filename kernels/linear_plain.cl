@@ -6,13 +6,13 @@
 
 __kernel void linear_plain(__global const float *x, __global const float *weight, __global const float *bias,
                            __global const float *residual, __global float *out, int M, int N, int K, int row0,
-                           int column0, int out_stride) {
+                           int column0, int x_stride, int out_stride) {
     const int n = get_global_id(0);
     const int m = row0 + (int)get_global_id(1);
     if (n >= N || m >= M) {
         return;
     }
-    __global const float *a = x + (size_t)m * K;
+    __global const float *a = x + (size_t)m * x_stride;
     __global const float *w = weight + (size_t)(n / PANEL) * K * PANEL + n % PANEL;
     float sum = 0.0f;
     for (int k = 0; k < K; k++) {

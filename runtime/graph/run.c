@@ -101,48 +101,35 @@ static int32_t tile_rows(const encl_kernel_row *row) {
     return row->grid[0].axis == ENCL_AXIS_ROWS ? row->grid[0].block : 1;
 }
 
-// The cost of `rows` rows in tiles of one height: padded rows, and the loads of weights that each tile shares.
-static double tile_cost(int32_t rows, int32_t height) {
-    const int32_t padded = (rows + height - 1) / height * height;
-    return padded * (1.0 + 1.0 / height);
-}
-
-// Splits M rows between two tile heights, a whole number of tiles of `body` and the rest by `tail`: cheapest first.
-static void split_rows(const encl_step *step, int32_t rows, size_t *body, size_t *tail) {
-    double best = -1;
+// The tile height for M rows: fewest padded rows, weighed by the loads of weights that the rows of a tile share. One
+// launch does all rows: a second one for the rest would read all weights again, which costs as much as some 20 rows.
+static const encl_kernel_row *choose_height(const encl_step *step, int32_t rows) {
+    const encl_kernel_row *best = NULL;
+    double best_cost = 0;
     for (size_t i = 0; i < step->row_count; i++) {
-        for (size_t j = i; j < step->row_count; j++) {
-            const int32_t height = tile_rows(step->rows[i]);
-            const int32_t whole = i == j ? rows : rows / height * height;
-            const double cost = tile_cost(whole, height) + tile_cost(rows - whole, tile_rows(step->rows[j]));
-            if (best < 0 || cost < best) {
-                best = cost;
-                *body = i;
-                *tail = j;
-            }
+        const int32_t height = tile_rows(step->rows[i]);
+        const int32_t padded = (rows + height - 1) / height * height;
+        const double cost = padded * (1.0 + 1.0 / height);
+        if (best == NULL || cost < best_cost) {
+            best = step->rows[i];
+            best_cost = cost;
         }
     }
+    return best;
 }
 
 static encl_status run_linear(const encl_executable *e, encl_event *run, cl_command_queue queue, const encl_step *step,
                               int32_t rows, cl_mem *buffers) {
     encl_status status = ENCL_OK;
     const encl_device_weight *weight = &e->weights[step->operands[1].index];
-    size_t body = 0;
-    size_t tail = 0;
-    split_rows(step, rows, &body, &tail);
-    const int32_t height = tile_rows(step->rows[body]);
-    const int32_t whole = body == tail ? rows : rows / height * height;
+    const encl_kernel_row *row = choose_height(step, rows);
     for (size_t part = 0; part < weight->part_count; part++) {
         encl_shape shape = step->shape;
         buffers[1] = weight->parts[part].buffer;
+        shape.rows = rows;
         shape.columns = (int32_t)weight->parts[part].rows;
         shape.first_column = (int32_t)weight->parts[part].first_row;
-        shape.rows = whole;
-        ENCL_TRY(launch(e, run, queue, step, step->rows[body], &shape, buffers));
-        shape.rows = rows;
-        shape.first_row = whole;
-        ENCL_TRY(launch(e, run, queue, step, step->rows[tail], &shape, buffers));
+        ENCL_TRY(launch(e, run, queue, step, row, &shape, buffers));
     }
 cleanup:
     return status;
@@ -236,8 +223,8 @@ cleanup:
     return status;
 }
 
-// Marks a run as over and tells who waits. Called once a run, by the driver's thread or by the caller's. From the unlock
-// on the waiting thread may release the run, so nothing of it is touched after that.
+// Marks a run as over and tells who waits. Called once a run, by the driver's thread or by the caller's. From the
+// unlock on the waiting thread may release the run, so nothing of it is touched after that.
 static void finish(encl_event *run, encl_status status, const char *detail) {
     encl_executable *e = run->executable;
     encl_mutex_lock(&e->mutex);

@@ -173,9 +173,16 @@ static encl_status emit_epilogue(lowerer *l, int32_t product, int32_t out, encl_
     return add_step(l, &step);
 }
 
+// Rows a multiple of 4 KiB apart fall into one set of a first-level cache, and a tile reads a column of rows at a time:
+// what only a product reads gets its rows a cache line further apart.
+static int32_t padded_width(const lowerer *l, int32_t width) {
+    const bool aliases = width % (4096 / (int32_t)sizeof(float)) == 0;
+    return aliases && l->lowering->family == ENCL_FAMILY_TILE ? width + 16 : width;
+}
+
 // One product of the linear nodes values[0 … count), which share their input and rows, side by side.
 static encl_status emit_linear(lowerer *l, const encl_value *values, int32_t count, encl_activation activation,
-                               int32_t residual, int32_t *tensor) {
+                               int32_t residual, bool padded, int32_t *tensor) {
     encl_status status = ENCL_OK;
     const encl_node *first = encl_graph_node(l->graph, values[0]);
     const encl_count rows = rows_of(l, values[0]);
@@ -192,11 +199,12 @@ static encl_status emit_linear(lowerer *l, const encl_value *values, int32_t cou
         s->columns += node->width;
     }
     s->depth = encl_graph_node(l->graph, first->inputs[0])->width;
-    s->out_stride = s->columns;
+    s->out_stride = padded && !step.library ? padded_width(l, s->columns) : s->columns;
     s->activation = activation;
     s->residual = residual >= 0;
     ENCL_TRY(tensor_of(l, first->inputs[0], rows, &x));
-    ENCL_TRY(add_tensor(l, rows, s->columns, tensor));
+    s->x_stride = l->schedule->tensors[x].width;
+    ENCL_TRY(add_tensor(l, rows, s->out_stride, tensor));
     ENCL_TRY(add_weights(l, step.library ? ENCL_LAYOUT_ROWS : ENCL_LAYOUT_PANELS, matrices, count, INT32_MAX, 0,
                          &step.operands[1]));
     ENCL_TRY(add_weights(l, ENCL_LAYOUT_ROWS, biases, count, 1, first->width, &bias));
@@ -228,7 +236,7 @@ static encl_status lower_linear(lowerer *l, encl_value value) {
         l->pendings[value - 1] = (pending){value, ENCL_ACTIVATION_NONE};
         return ENCL_OK;
     }
-    return emit_linear(l, &value, 1, ENCL_ACTIVATION_NONE, -1, &l->places[value - 1].tensor);
+    return emit_linear(l, &value, 1, ENCL_ACTIVATION_NONE, -1, false, &l->places[value - 1].tensor);
 }
 
 static encl_status lower_activation(lowerer *l, encl_value value, const encl_node *node) {
@@ -244,7 +252,7 @@ static encl_status lower_activation(lowerer *l, encl_value value, const encl_nod
             l->pendings[value - 1] = (pending){linear, node->activation};
             return ENCL_OK;
         }
-        return emit_linear(l, &linear, 1, node->activation, -1, out);
+        return emit_linear(l, &linear, 1, node->activation, -1, ends_in(l, value, ENCL_NODE_LINEAR), out);
     }
     const int32_t none = -1;
     ENCL_TRY(tensor_of(l, node->inputs[0], rows_of(l, value), &x));
@@ -263,7 +271,7 @@ static encl_status flush(lowerer *l, encl_value value) {
     }
     const encl_value linear = p->linear;
     p->linear = 0;
-    return emit_linear(l, &linear, 1, p->activation, -1, &l->places[value - 1].tensor);
+    return emit_linear(l, &linear, 1, p->activation, -1, false, &l->places[value - 1].tensor);
 }
 
 static encl_status lower_add(lowerer *l, encl_value value, const encl_node *node) {
@@ -279,7 +287,7 @@ static encl_status lower_add(lowerer *l, encl_value value, const encl_node *node
     if (product->linear != 0) {
         const encl_value linear = product->linear;
         product->linear = 0;
-        ENCL_TRY(emit_linear(l, &linear, 1, product->activation, residual, out));
+        ENCL_TRY(emit_linear(l, &linear, 1, product->activation, residual, false, out));
     } else {
         const int32_t none = -1;
         int32_t x = -1;
@@ -313,7 +321,7 @@ static encl_status project(lowerer *l, const encl_value *qkv) {
         }
         int32_t tensor = -1;
         int32_t column = 0;
-        ENCL_TRY(emit_linear(l, qkv + first, last - first + 1, ENCL_ACTIVATION_NONE, -1, &tensor));
+        ENCL_TRY(emit_linear(l, qkv + first, last - first + 1, ENCL_ACTIVATION_NONE, -1, false, &tensor));
         for (int i = first; i <= last; i++) {
             l->places[qkv[i] - 1] = (place){tensor, column};
             l->pendings[qkv[i] - 1].linear = 0;

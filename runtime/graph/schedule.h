@@ -54,7 +54,7 @@ typedef struct encl_operand {
 // An activation tensor in the arena: [count + row padding, width] floats.
 typedef struct encl_tensor_plan {
     encl_count count;
-    int32_t width;
+    int32_t width; // floats from one row to the next: the columns, and padding where that speeds reading
     int32_t first_step, last_step; // the steps between which it must stand
 } encl_tensor_plan;
 

@@ -130,7 +130,8 @@ static encl_status make_linear(bench *b) {
     encl_shape *s = &b->shape;
     encl_status status = ENCL_OK;
     s->out_stride = s->out_stride == 0 ? s->first_column + s->columns : s->out_stride;
-    ENCL_TRY(make_rows(b, 0, s->rows, s->depth));
+    s->x_stride = s->x_stride == 0 ? s->depth : s->x_stride;
+    ENCL_TRY(make_rows(b, 0, s->rows, s->x_stride));
     ENCL_TRY(make_rows(b, 1, s->columns, s->depth));
     b->operands[1].words -= (size_t)ROW_PADDING * (size_t)s->depth;
     ENCL_TRY(make_panels(&b->operands[1], s->columns, s->depth));
@@ -422,6 +423,7 @@ void encl_check_small(const encl_kernel_row *row, const encl_shape *node, encl_c
     s->rows = 14;
     s->first_row = 0;
     s->first_column = 0;
+    s->x_stride = 0;
     s->out_stride = 0;
     s->columns = multiple > 1 ? 3 * multiple : 37;
     s->depth = 19;

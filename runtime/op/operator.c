@@ -40,6 +40,7 @@ size_t encl_operator_scalars(encl_operator op, const encl_shape *shape, encl_sca
         INTEGER(shape->depth);
         INTEGER(shape->first_row);
         INTEGER(shape->first_column);
+        INTEGER(shape->x_stride);
         INTEGER(shape->out_stride);
         break;
     case ENCL_OP_PACK:

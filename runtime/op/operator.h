@@ -52,7 +52,8 @@ typedef struct encl_shape {
     int32_t first_row;    // LINEAR: the first row computed
     int32_t first_column; // LINEAR, POOL: where this call's columns begin in a row of out; PACK: the weight row
                           // (output column) that source row 0 is
-    int32_t out_stride;   // floats from one row of out to the next
+    int32_t x_stride;     // LINEAR: floats from one row of x to the next
+    int32_t out_stride;   // LINEAR, ATTENTION, POOL: floats from one row of out to the next
     int32_t q_stride;
     int32_t kv_stride;
     int32_t key_column;

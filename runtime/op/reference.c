@@ -60,7 +60,7 @@ static void linear(const encl_shape *s, const void *const *buffers, double *out)
         for (int64_t n = 0; n < s->columns; n++) {
             double sum = (double)bias[s->first_column + n];
             for (int64_t k = 0; k < s->depth; k++) {
-                sum += (double)x[m * s->depth + k] * (double)weight[n * s->depth + k];
+                sum += (double)x[m * s->x_stride + k] * (double)weight[n * s->depth + k];
             }
             const int64_t at = m * s->out_stride + s->first_column + n;
             out[at] = encl_reference_activation(s->activation, sum) + (s->residual ? (double)residual[at] : 0.0);

@@ -65,6 +65,7 @@ static void check_dense(const encl_device *device, const encl_kernel_row *row, e
             if (row->op == ENCL_OP_LINEAR) {
                 test.shape.first_row = j % 3 == 2 ? rows[j] / 2 : 0;
                 test.shape.first_column = i % 2 == 1 ? 64 : 0;
+                test.shape.x_stride = test.shape.depth + (i % 3 == 1 ? 16 : 0);
                 test.shape.out_stride = test.shape.first_column + columns[i] + (j % 2 == 1 ? 5 : 0);
             } else if (row->op == ENCL_OP_PACK) {
                 test.shape.first_column = (int32_t)(5 * i);
