@@ -273,7 +273,8 @@ ENCL_API encl_status encl_executable_run(encl_executable *executable, const encl
 // Waits at most timeout_ns (negative: for ever). ENCL_TIMEOUT, or the run's own status.
 ENCL_API encl_status encl_event_wait(encl_event *event, int64_t timeout_ns);
 ENCL_API bool encl_event_poll(encl_event *event); // true when the run is over
-// Calls done(context, status) once when the run is over, at once if it is already.
+// Calls done(context, status) once when the run is over, at once if it is already. A release waits for its return, so
+// done must not release the event.
 ENCL_API encl_status encl_event_on_done(encl_event *event, void (*done)(void *context, encl_status status),
                                         void *context);
 // After a successful wait: output `index`, [rows, columns], valid until the event is released.

@@ -15,15 +15,16 @@ static void set_capacity(encl_executable *e, const encl_capacity *wanted, int32_
     encl_capacity *c = &e->info.capacity;
     *c = *wanted;
     c->tokens = c->tokens > 0 ? c->tokens : tokens;
-    c->sequences = c->sequences > 0 ? c->sequences : (c->tokens + 7) / 8;
+    c->sequences = c->sequences > 0 ? c->sequences : (c->tokens - 1) / 8 + 1;
     c->selected = c->selected > 0 ? c->selected : default_selected;
-    c->panels = c->panels > 0 ? c->panels : (c->tokens + ENCL_PANEL - 1) / ENCL_PANEL + c->sequences;
+    const int64_t panels = (c->tokens - 1) / ENCL_PANEL + 1 + (int64_t)c->sequences;
+    c->panels = c->panels > 0 ? c->panels : (int32_t)(panels < INT32_MAX ? panels : INT32_MAX);
     const int32_t queries = e->schedule->queries;
     e->capacity[ENCL_COUNT_TOKENS] = c->tokens;
     e->capacity[ENCL_COUNT_SEQUENCES] = c->sequences;
     e->capacity[ENCL_COUNT_SELECTED] = c->selected;
     e->capacity[ENCL_COUNT_PANELS] = c->panels;
-    e->capacity[ENCL_COUNT_BLOCKS_ALL] = c->tokens / queries + c->sequences;
+    e->capacity[ENCL_COUNT_BLOCKS_ALL] = c->tokens / queries + (int64_t)c->sequences;
     e->capacity[ENCL_COUNT_BLOCKS_FIRST] = c->sequences;
     e->capacity[ENCL_COUNT_BLOCKS_SELECTED] = c->selected;
 }

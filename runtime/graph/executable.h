@@ -16,6 +16,7 @@ struct encl_event {
     bool taken;
     // Guarded by the executable's mutex: the driver's thread writes them.
     bool over;
+    bool told; // on_done has returned, or there is none: the driver's thread is done with the run
     encl_status status;
     char detail[512];
     void (*on_done)(void *context, encl_status status);

@@ -122,6 +122,9 @@ encl_status encl_graph_activation(encl_graph *graph, encl_value x, encl_activati
     encl_node node = {0};
     *value = 0;
     ENCL_TRY(start_node(graph, ENCL_NODE_ACTIVATION, "activation", x, &node));
+    if ((int)activation < ENCL_ACTIVATION_NONE || activation > ENCL_ACTIVATION_TANH) {
+        return encl_fail(ENCL_INVALID, "activation: %d is none of the list", (int)activation);
+    }
     node.activation = activation;
     ENCL_TRY(add_node(graph, &node, value));
 cleanup:
@@ -202,7 +205,8 @@ encl_status encl_graph_pool(encl_graph *graph, encl_value x, const encl_pooling 
     encl_node node = {0};
     *value = 0;
     ENCL_TRY(start_node(graph, ENCL_NODE_POOL, "pool", x, &node));
-    if (node.rows != ENCL_ROWS_TOKENS || count < 1 || count > ENCL_NODE_POOLINGS) {
+    if (node.rows != ENCL_ROWS_TOKENS || count < 1 || count > ENCL_NODE_POOLINGS ||
+        node.width > INT32_MAX / ENCL_NODE_POOLINGS) {
         return encl_fail(ENCL_INVALID, "pool: value %d has no token rows, or %zu modes are not in 1 … %d", (int)x,
                          count, ENCL_NODE_POOLINGS);
     }

@@ -29,6 +29,9 @@ static encl_status check_sequences(const encl_executable *e, const encl_batch *b
         return encl_fail(ENCL_INVALID, "batch of %d tokens in %d sequences with %d rows, expected at least 1, 1 and 0",
                          (int)batch->tokens, (int)batch->sequences, (int)batch->selected);
     }
+    if (batch->ids == NULL || batch->offsets == NULL || (batch->rows == NULL && batch->selected > 0)) {
+        return encl_fail(ENCL_INVALID, "a batch without ids, offsets or the rows it counts");
+    }
     if (batch->tokens > e->info.capacity.tokens || batch->sequences > e->info.capacity.sequences ||
         batch->selected > e->info.capacity.selected) {
         return encl_fail(ENCL_INVALID, "batch of %d tokens, %d sequences, %d rows; the executable takes %d, %d, %d",

@@ -89,19 +89,19 @@ static encl_status check_one(const encl_device *device, encl_kernel *kernel, con
                              bool *again) {
     encl_status status = ENCL_OK;
     encl_check_case check;
-    encl_check_result result;
-    encl_check_small(kernel->row, shape, &check);
+    encl_check_result result = {0};
+    const encl_kernel_row *row = kernel->row;
+    encl_check_small(row, shape, &check);
     status = encl_check_kernel(device, kernel, &check, &result);
     if (kernel->program->from_cache && (status != ENCL_OK || !result.passed)) {
-        const encl_kernel_row *row = kernel->row;
         encl_program_forget(kernel->program);
         encl_kernel_close(kernel);
+        status = encl_kernel_open(device, row, shape, kernel);
         kernel->row = row;
-        ENCL_TRY(encl_kernel_open(device, row, shape, kernel));
-        status = encl_check_kernel(device, kernel, &check, &result);
+        status = status != ENCL_OK ? status : encl_check_kernel(device, kernel, &check, &result);
     }
-    if (status == ENCL_DEVICE) {
-        quarantine(kernel->row, device, encl_status_detail(), quarantined);
+    if (status == ENCL_DEVICE || status == ENCL_BUILD) {
+        quarantine(row, device, encl_status_detail(), quarantined);
         *again = true;
         return ENCL_OK;
     }

@@ -223,8 +223,8 @@ cleanup:
     return status;
 }
 
-// Marks a run as over and tells who waits. Called once a run, by the driver's thread or by the caller's. From the
-// unlock on the waiting thread may release the run, so nothing of it is touched after that.
+// Marks a run as over and tells who waits. Called once a run, by the driver's thread or by the caller's. A release
+// waits until on_done has returned, so that what its context points to may be freed then.
 static void finish(encl_event *run, encl_status status, const char *detail) {
     encl_executable *e = run->executable;
     encl_mutex_lock(&e->mutex);
@@ -234,10 +234,15 @@ static void finish(encl_event *run, encl_status status, const char *detail) {
     snprintf(run->detail, sizeof run->detail, "%s", detail);
     run->on_done = NULL;
     run->over = true;
+    run->told = on_done == NULL;
     encl_condition_broadcast(&e->condition);
     encl_mutex_unlock(&e->mutex);
     if (on_done != NULL) {
         on_done(context, status);
+        encl_mutex_lock(&e->mutex);
+        run->told = true;
+        encl_condition_broadcast(&e->condition);
+        encl_mutex_unlock(&e->mutex);
     }
 }
 
@@ -296,18 +301,13 @@ cleanup:
     return status;
 }
 
-// Finds a free slot; a profiled run wants the executable for itself.
-static encl_slot *free_slot(encl_executable *e, bool alone) {
-    encl_slot *found = NULL;
+static encl_slot *free_slot(encl_executable *e) {
     for (int32_t i = 0; i < e->depth; i++) {
-        if (e->slots[i].event.taken && alone) {
-            return NULL;
-        }
-        if (!e->slots[i].event.taken && found == NULL) {
-            found = &e->slots[i];
+        if (!e->slots[i].event.taken) {
+            return &e->slots[i];
         }
     }
-    return found;
+    return NULL;
 }
 
 encl_status encl_executable_run(encl_executable *e, const encl_batch *batch, bool profile, encl_event **event) {
@@ -315,17 +315,22 @@ encl_status encl_executable_run(encl_executable *e, const encl_batch *batch, boo
     const int64_t start = encl_clock_ns();
     const cl_command_queue queue = profile ? encl_device_profile_queue(e->device) : encl_device_queue(e->device);
     *event = NULL;
-    encl_slot *slot = free_slot(e, profile);
+    encl_slot *slot = free_slot(e);
     if (slot == NULL) {
         return encl_fail(ENCL_BUSY, "%d runs are in flight; release an event first", (int)e->depth);
     }
     encl_event *run = &slot->event;
     run->over = false;
+    run->told = false;
     run->status = ENCL_OK;
     run->on_done = NULL;
     run->profiled = profile;
     run->record_count = 0;
     ENCL_TRY(encl_inputs_fill(e, slot, batch));
+    if (profile) {
+        // Runs in flight are on another queue, and activations are shared.
+        ENCL_CL_TRY(clFinish(encl_device_queue(e->device)));
+    }
     status = enqueue(e, slot, queue);
     if (status != ENCL_OK) {
         // What was enqueued still reads the slot's memory.
@@ -355,7 +360,8 @@ cleanup:
 
 encl_status encl_event_wait(encl_event *event, int64_t timeout_ns) {
     encl_executable *e = event->executable;
-    const int64_t deadline = encl_clock_ns() + timeout_ns;
+    const int64_t now = encl_clock_ns();
+    const int64_t deadline = timeout_ns < INT64_MAX - now ? now + timeout_ns : INT64_MAX;
     encl_mutex_lock(&e->mutex);
     while (!event->over) {
         if (timeout_ns < 0) {
@@ -430,7 +436,12 @@ void encl_event_release(encl_event *event) {
     if (event == NULL || !event->taken) {
         return;
     }
-    (void)encl_event_wait(event, -1);
+    encl_executable *e = event->executable;
+    encl_mutex_lock(&e->mutex);
+    while (!event->over || !event->told) {
+        encl_condition_wait(&e->condition, &e->mutex);
+    }
+    encl_mutex_unlock(&e->mutex);
     drop_events(event);
     event->record_count = 0;
     event->taken = false;

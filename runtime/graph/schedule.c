@@ -359,7 +359,8 @@ static encl_status lower_attention(lowerer *l, encl_value value, const encl_node
     shape->value_column = v.column;
     shape->out_stride = node->width;
     ENCL_TRY(choose_rows(l, &step));
-    s->queries = step.rows[0]->queries;
+    // All attention nodes read the same work lists, whose blocks must suit each of them.
+    s->queries = s->queries == 0 || step.rows[0]->queries < s->queries ? step.rows[0]->queries : s->queries;
     if (step.rows[0]->keys == ENCL_KEYS_PANELS) {
         encl_step pack = {.op = ENCL_OP_KEYS, .shape = *shape, .count = ENCL_COUNT_PANELS};
         ENCL_TRY(add_tensor(l, ENCL_COUNT_PANELS, node->width * ENCL_PANEL, &keys));
@@ -382,6 +383,10 @@ cleanup:
     return status;
 }
 
+static int32_t smaller(int32_t limit, int64_t rows) {
+    return rows < limit ? (int32_t)rows : limit;
+}
+
 static encl_status lower_embed(lowerer *l, encl_value value, const encl_node *node) {
     encl_status status = ENCL_OK;
     encl_schedule *s = l->schedule;
@@ -389,9 +394,9 @@ static encl_status lower_embed(lowerer *l, encl_value value, const encl_node *no
     encl_step step = {.op = ENCL_OP_EMBED, .count = ENCL_COUNT_TOKENS};
     step.shape.columns = node->width;
     step.shape.epsilon = node->epsilon;
-    s->vocabulary = (int32_t)weights[node->weights[0]].rows;
-    s->max_position = (int32_t)weights[node->weights[1]].rows;
-    s->types = (int32_t)weights[node->weights[2]].rows;
+    s->vocabulary = smaller(s->vocabulary, weights[node->weights[0]].rows);
+    s->max_position = smaller(s->max_position, weights[node->weights[1]].rows);
+    s->types = smaller(s->types, weights[node->weights[2]].rows);
     // The word table may need several buffers; operands 1 … 3 are its further parts.
     ENCL_TRY(add_weights(l, ENCL_LAYOUT_ROWS, &node->weights[0], 1, ENCL_WORD_PARTS, 0, &step.operands[0]));
     for (size_t i = 1; i < ENCL_NODE_WEIGHTS; i++) {
@@ -513,7 +518,8 @@ encl_status encl_schedule_create(const encl_graph *graph, const encl_lowering *l
     }
     ENCL_TRY(encl_allocate(1, sizeof *l.schedule, (void **)&l.schedule));
     l.schedule->max_position = INT32_MAX;
-    l.schedule->queries = 1;
+    l.schedule->vocabulary = INT32_MAX;
+    l.schedule->types = INT32_MAX;
     ENCL_TRY(encl_allocate(count, sizeof *l.needs, (void **)&l.needs));
     ENCL_TRY(encl_allocate(count, sizeof *l.uses, (void **)&l.uses));
     ENCL_TRY(encl_allocate(count, sizeof *l.user, (void **)&l.user));
@@ -533,6 +539,7 @@ encl_status encl_schedule_create(const encl_graph *graph, const encl_lowering *l
         }
     }
     ENCL_TRY(add_outputs(&l));
+    l.schedule->queries = l.schedule->queries == 0 ? 1 : l.schedule->queries;
     *schedule = l.schedule;
     l.schedule = NULL;
 cleanup:
