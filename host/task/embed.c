@@ -69,6 +69,7 @@ struct encl_embedder {
     const encl_model *model;
     encl_executable *executable;
     const char *prompt; // text put before every text, "" for none
+    size_t depth;       // batches in flight
     size_t max_length;
     bool refuse_long;
     bool tokens;
@@ -129,6 +130,17 @@ static encl_status set_limits(encl_embedder *e, const encl_embed_options *option
 // On a CPU a batch of this many tokens keeps activations in its caches and loses nothing to a larger one.
 static const int32_t cpu_tokens = 4096;
 
+// The longest text must fit an empty batch, or the pipeline would wait for room for ever.
+static encl_status check_capacity(const encl_embedder *e) {
+    const encl_capacity *capacity = &encl_executable_get_info(e->executable)->capacity;
+    if ((size_t)capacity->tokens < e->max_length ||
+        (size_t)capacity->panels < (e->max_length + ENCL_PANEL - 1) / ENCL_PANEL) {
+        return encl_fail(ENCL_INVALID, "a batch of %d tokens and %d key panels cannot hold a text of %zu tokens",
+                         (int)capacity->tokens, (int)capacity->panels, e->max_length);
+    }
+    return ENCL_OK;
+}
+
 encl_status encl_embedder_create(const encl_model *model, const encl_device *device, const encl_embed_options *options,
                                  encl_embedder **embedder) {
     encl_status status = ENCL_OK;
@@ -140,20 +152,17 @@ encl_status encl_embedder_create(const encl_model *model, const encl_device *dev
         return encl_fail(ENCL_INVALID, "a shape has no tokenizer, so it cannot embed texts");
     }
     encl_executable_options executable = options->executable;
-    if (executable.capacity.tokens == 0 && encl_device_get_info(device)->type == ENCL_DEVICE_CPU) {
-        executable.capacity.tokens = cpu_tokens;
-    }
     ENCL_TRY(encl_allocate(1, sizeof *e, (void **)&e));
     e->model = model;
     ENCL_TRY(find_prompt(model, options->prompt, &e->prompt));
     ENCL_TRY(set_limits(e, options));
-    if (executable.capacity.tokens > 0 && (size_t)executable.capacity.tokens < e->max_length) {
-        status = encl_fail(ENCL_INVALID, "a batch of %d tokens cannot hold a text of %zu",
-                           (int)executable.capacity.tokens, e->max_length);
-        goto cleanup;
+    if (executable.capacity.tokens == 0 && encl_device_get_info(device)->type == ENCL_DEVICE_CPU) {
+        executable.capacity.tokens = e->max_length > (size_t)cpu_tokens ? (int32_t)e->max_length : cpu_tokens;
     }
+    e->depth = executable.depth == 1 ? 1 : MOST_IN_FLIGHT;
     ENCL_TRY(encl_model_embed_graph(model, options, &graph));
     ENCL_TRY(encl_executable_create(device, graph, &executable, &e->executable));
+    ENCL_TRY(check_capacity(e));
     const encl_capacity *capacity = &encl_executable_get_info(e->executable)->capacity;
     for (size_t i = 0; i < MOST_IN_FLIGHT; i++) {
         batch *b = &e->batches[i];
@@ -322,16 +331,16 @@ encl_status encl_embedder_run(encl_embedder *e, encl_status (*next)(void *contex
     }
     while (!s.ended || s.waiting) {
         batch *b = &e->batches[turn];
-        // Results of the batch before last; the device is busy with the last one meanwhile.
+        // With two batches in flight: results of the batch before last, while the device computes the last one.
         ENCL_TRY(collect(&s, b));
         ENCL_TRY(fill(&s, b));
         if (b->sequences > 0) {
             ENCL_TRY(start(&s, b));
         }
-        turn = (turn + 1) % MOST_IN_FLIGHT;
+        turn = (turn + 1) % e->depth;
     }
-    for (size_t i = 0; i < MOST_IN_FLIGHT; i++) {
-        ENCL_TRY(collect(&s, &e->batches[(turn + i) % MOST_IN_FLIGHT]));
+    for (size_t i = 0; i < e->depth; i++) {
+        ENCL_TRY(collect(&s, &e->batches[(turn + i) % e->depth]));
     }
     if (truncated != NULL) {
         *truncated = s.truncated;
