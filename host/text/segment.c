@@ -46,8 +46,8 @@ static bool touches_word_kept(const encl_segmenter *segmenter, size_t start, siz
            (end < segmenter->kept_count && encl_unicode_is_word(segmenter->kept[end].code_point));
 }
 
-static void split_range(encl_segmenter *segmenter, size_t start, size_t end) {
-    for (size_t i = start; i < end; i++) {
+static void split_range(encl_segmenter *segmenter, size_t from, size_t to) {
+    for (size_t i = from; i < to; i++) {
         const encl_character character = segmenter->kept[i];
         encl_split(segmenter, character.code_point, encl_classes(segmenter->tokenizer, character.code_point),
                    character.source);

@@ -115,7 +115,7 @@ static bool same_steps(const cJSON *array, const step *steps, size_t count) {
 // ["[SEP]", 102]
 static bool same_token(const cJSON *array, const char *token) {
     const cJSON *text = cJSON_IsArray(array) ? array->child : NULL;
-    return cJSON_IsString(text) && strcmp(text->valuestring, token) == 0;
+    return text != NULL && cJSON_IsString(text) && strcmp(text->valuestring, token) == 0;
 }
 
 encl_status encl_tokenizer_json_template(const char *path, const cJSON *json, const char *cls, const char *sep) {

@@ -100,20 +100,16 @@ static void test_look_ups(void **state) {
 // A text of `unit`s, `bytes` long at least, and how many tokens it must have.
 static void check_large(const encl_tokenizer *tokenizer, const char *first, const char *unit, size_t bytes,
                         size_t expected) {
-    const size_t step = strlen(unit);
-    const size_t start = strlen(first);
-    const size_t units = bytes / step;
-    char *text = malloc(start + units * step);
-    assert_non_null(text);
-    memcpy(text, first, start);
-    for (size_t i = 0; i < units; i++) {
-        memcpy(text + start + i * step, unit, step);
-    }
+    encl_string text = {0};
     encl_encoding encoding = {0};
-    assert_ok(encl_tokenizer_encode(tokenizer, text, start + units * step, NULL, 0, 0, &encoding));
+    assert_ok(encl_string_append(&text, first, strlen(first)));
+    for (size_t i = 0; i < bytes / strlen(unit); i++) {
+        assert_ok(encl_string_append(&text, unit, strlen(unit)));
+    }
+    assert_ok(encl_tokenizer_encode(tokenizer, text.text, text.length, NULL, 0, 0, &encoding));
     assert_int_equal(encoding.count, expected);
     encl_encoding_free(&encoding);
-    free(text);
+    encl_string_free(&text);
 }
 
 static void test_large_texts(void **state) {

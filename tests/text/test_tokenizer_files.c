@@ -69,7 +69,7 @@ static void test_missing_special_tokens(void **state) {
     static const char *const needed[] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]"};
     for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
         char text[sizeof small_vocabulary];
-        strcpy(text, small_vocabulary);
+        memcpy(text, small_vocabulary, sizeof text);
         strstr(text, needed[i])[1] = 'x';
         scratch_write_text(scratch, "vocab.txt", text);
         assert_refused(scratch, ENCL_FORMAT, needed[i]);
@@ -92,11 +92,11 @@ static void test_bad_lines(void **state) {
     assert_refused(scratch, ENCL_FORMAT, "found no token");
     scratch_write_text(scratch, "vocab.txt", "\n\n\r\n");
     assert_refused(scratch, ENCL_FORMAT, "found no token");
+    void *line = NULL;
     const size_t length = 10 << 20;
-    char *line = malloc(length);
-    assert_non_null(line);
+    assert_ok(encl_allocate(length, 1, &line));
     memset(line, 'x', length);
-    memcpy(line, "[PAD]\n", 6);
+    ((char *)line)[5] = '\n';
     scratch_write(scratch, "vocab.txt", line, length);
     free(line);
     assert_refused(scratch, ENCL_FORMAT, "vocab.txt: line 2: found a token of 10485754 bytes");
