@@ -14,13 +14,14 @@
 #endif
 #endif
 
-static bool armed;
-static bool failed;
-static bool once;           // one allocation fails, else all from there on
 static long before_failure; // allocations that still succeed
-static long live;           // allocations while armed that were not freed
 
 #ifndef FOREIGN_ALLOCATOR
+static bool armed;
+static bool failed;
+static bool once; // one allocation fails, else all from there on
+static long live; // allocations while armed that were not freed
+
 // NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the system's headers have reserved names
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
