@@ -174,6 +174,15 @@ static inline float fixture_difference(const float *a, const float *b, int64_t c
     return largest;
 }
 
+// Software rasterizers spread work-items over lanes and compile tile kernels for many minutes.
+static inline bool fixture_takes(const encl_device *device, const char *family) {
+    const bool takes = !encl_device_get_info(device)->software || family == NULL || strcmp(family, "tile") != 0;
+    if (!takes) {
+        print_message("    family %s is not tried on a software rasterizer\n", family);
+    }
+    return takes;
+}
+
 // Calls test(device) for every device that can be used, and says which, so that a failure names its device.
 static inline void fixture_on_devices(void (*test)(const encl_device *device)) {
     const encl_device *const *devices = NULL;

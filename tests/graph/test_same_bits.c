@@ -78,6 +78,9 @@ static void company_on(const encl_device *device) {
         print_message("    not a CPU: same bits are not promised\n");
         return;
     }
+    if (!fixture_takes(device, family)) {
+        return;
+    }
     encl_graph *graph = make_graph();
     assert_ok(encl_executable_create(device, graph, &options, &executable));
     encl_graph_destroy(graph);

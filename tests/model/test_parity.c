@@ -231,7 +231,12 @@ static void families_agree(const char *family, bool only_states) {
     const encl_executable_options how = {.family = family};
     const size_t count = find_devices(devices, MOST_DEVICES);
     for (size_t i = 0; i < count; i++) {
-        print_message("  on %s\n", encl_device_get_info(devices[i])->name);
+        const encl_device_info *info = encl_device_get_info(devices[i]);
+        print_message("  on %s\n", info->name);
+        if (info->software && family != NULL && strcmp(family, "tile") == 0) {
+            print_message("    not tried: a software rasterizer compiles tiles for many minutes\n");
+            continue;
+        }
         for (size_t f = 0; f < sizeof fixtures / sizeof fixtures[0]; f++) {
             check_fixture(devices[i], fixtures[f], &how, only_states);
         }
