@@ -417,12 +417,13 @@ static void check_operators(const encl_profile_record *records, size_t count) {
     }
 }
 
-static void check_times(const encl_profile_record *records, size_t count, int64_t wall) {
+// `counts`: the driver's times are times. Mesa 22's rusticl says 0, 1, 2 and 3 for every command.
+static void check_times(const encl_profile_record *records, size_t count, int64_t wall, bool counts) {
     int64_t sum = 0;
     for (size_t i = 0; i < count; i++) {
         const encl_profile_record *r = &records[i];
         assert_true(r->queued_ns <= r->submit_ns && r->submit_ns <= r->start_ns && r->start_ns <= r->end_ns);
-        assert_true(i == 0 || records[i - 1].end_ns <= r->start_ns); // the queue is in order
+        assert_true(!counts || i == 0 || records[i - 1].end_ns <= r->start_ns); // the queue is in order
         assert_non_null(r->kernel);
         assert_true(r->bytes > 0);
         const bool computes = strcmp(r->op, "linear") == 0 || strcmp(r->op, "attention") == 0;
@@ -458,7 +459,7 @@ static void profile_on(const encl_device *device) {
     assert_ok(encl_event_profile(event, &records, &count, &wall));
     assert_true(count >= encl_executable_get_info(executable)->nodes);
     check_operators(records, count);
-    check_times(records, count, wall);
+    check_times(records, count, wall, !encl_device_get_info(device)->software);
     assert_ok(encl_event_wait(plain, -1));
     assert_true(fixture_same_bits(fixture_output(plain, 0, TOKENS, HIDDEN), expected, TOKENS * HIDDEN));
     assert_true(fixture_same_bits(fixture_output(event, 0, TOKENS, HIDDEN), expected, TOKENS * HIDDEN));
