@@ -310,6 +310,19 @@ static encl_slot *free_slot(encl_executable *e) {
     return NULL;
 }
 
+// A profiled run is on another queue than the runs in flight, whose activations it shares. Their last commands are
+// waited for one by one, because clFinish of Mesa 22's rusticl does not wait for commands that clFlush has handed over.
+static encl_status wait_others(const encl_executable *e) {
+    encl_status status = ENCL_OK;
+    for (int32_t i = 0; i < e->depth; i++) {
+        if (e->slots[i].event.taken && e->slots[i].event.last != NULL) {
+            ENCL_CL_TRY(clWaitForEvents(1, &e->slots[i].event.last));
+        }
+    }
+cleanup:
+    return status;
+}
+
 encl_status encl_executable_run(encl_executable *e, const encl_batch *batch, bool profile, encl_event **event) {
     encl_status status = ENCL_OK;
     const int64_t start = encl_clock_ns();
@@ -328,8 +341,7 @@ encl_status encl_executable_run(encl_executable *e, const encl_batch *batch, boo
     run->record_count = 0;
     ENCL_TRY(encl_inputs_fill(e, slot, batch));
     if (profile) {
-        // Runs in flight are on another queue, and activations are shared.
-        ENCL_CL_TRY(clFinish(encl_device_queue(e->device)));
+        ENCL_TRY(wait_others(e));
     }
     status = enqueue(e, slot, queue);
     if (status != ENCL_OK) {

@@ -209,12 +209,13 @@ encl_status encl_weights_upload(const encl_device *device, const encl_graph *gra
     *weights = made;
     made = NULL;
 cleanup:
-    // The device may still read the chunks.
+    // The device may still read the chunks. clFinish alone does not wait for flushed commands on every driver.
     if (status != ENCL_OK) {
         clFinish(u.queue);
     }
     for (size_t i = 0; i < SLOTS; i++) {
         if (u.done[i] != NULL) {
+            clWaitForEvents(1, &u.done[i]);
             clReleaseEvent(u.done[i]);
         }
         if (u.staging[i] != NULL) {
