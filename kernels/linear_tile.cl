@@ -6,6 +6,17 @@
 #define TILE_ROWS 8
 #endif
 
+// Brings a line of weights into the second-level cache; an address beyond the buffer is harmless. PoCL compiles for the
+// host's processor and takes its assembly (OpenCL's prefetch does nothing there, and __builtin_prefetch makes PoCL 3.1
+// give up vector registers).
+#if defined(POCL_DEVICE_ADDRESS_BITS) && defined(__x86_64__)
+#define FETCH(address) __asm__ volatile("prefetcht1 (%0)" : : "r"(address))
+#elif defined(POCL_DEVICE_ADDRESS_BITS) && defined(__aarch64__)
+#define FETCH(address) __asm__ volatile("prfm pldl2keep, [%0]" : : "r"(address))
+#else
+#define FETCH(address)
+#endif
+
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
     __global const float *restrict x, __global const float *restrict weight, __global const float *restrict bias,
     __global const float *residual, __global float *out, int M, int N, int K, int row0, int column0,
@@ -21,10 +32,15 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
         sum[i][0] = (float16)(0.0f);
         sum[i][1] = (float16)(0.0f);
     }
+    // The tiles of a panel run one after the other. Each fetches its share of the next panel, so that weights arrive from
+    // memory while the arithmetic goes on.
+    const int share = max(1, PANEL / (int)get_num_groups(0));
+    __global const float *next = w + (size_t)K * PANEL + (size_t)get_group_id(0) * K * share;
 #pragma unroll 1
     for (int k = 0; k < K; k++) {
         const float16 w0 = vload16(0, w);
         const float16 w1 = vload16(1, w);
+        FETCH(next);
 #pragma unroll
         for (int i = 0; i < TILE_ROWS; i++) {
             const float16 v = (float16)(a[(size_t)i * x_stride + k]);
@@ -32,6 +48,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
             sum[i][1] = fma(v, w1, sum[i][1]);
         }
         w += PANEL;
+        next += share;
     }
 
     // The epilogue works on memory, row by row: unrolled over the registers it would be most of the kernel's code.
