@@ -96,7 +96,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void attention_tile(
                 vstore16(e, k, s);
                 sum += e;
             }
-            rescale[i] = exp(highest[i] - m);
+            rescale[i] = exp16((float16)(highest[i] - m)).s0;
             total[i] = fma(total[i], rescale[i], sum16(sum));
             highest[i] = m;
         }

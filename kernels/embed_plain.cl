@@ -23,7 +23,7 @@ __kernel void embed_plain(__global const float *word0, __global const float *wor
     for (int i = 0; i < H; i++) {
         const float v = w[i] + t[i] + p[i];
         y[i] = v;
-        sum += v;
+        sum = fma(v, 1.0f, sum);
     }
     const float mean = sum / H;
     float square = 0.0f;

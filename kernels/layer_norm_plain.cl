@@ -12,7 +12,7 @@ __kernel void layer_norm_plain(__global const float *x, __global const float *ga
 
     float sum = 0.0f;
     for (int i = 0; i < H; i++) {
-        sum += v[i];
+        sum = fma(v[i], 1.0f, sum);
     }
     const float mean = sum / H;
     float square = 0.0f;

@@ -61,36 +61,30 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
     const int column = panel * PANEL;
     const int rows = min(TILE_ROWS, M - row);
     const int columns = min(PANEL, N - column);
-    bias += column0 + column;
     const size_t first = (size_t)row * out_stride + column0 + column;
-    if (columns == PANEL) {
+    float b[PANEL];
+    for (int n = 0; n < PANEL; n++) {
+        b[n] = n < columns ? bias[column0 + column + n] : 0.0f;
+    }
 #pragma unroll 1
-        for (int i = 0; i < 2 * rows; i++) {
-            const size_t at = first + (size_t)(i / 2) * out_stride + i % 2 * 16;
-            float16 y = activate16(vload16(i, tile) + vload16(i % 2, bias));
+    for (int i = 0; i < 2 * rows; i++) {
+        const int offset = i % 2 * 16;
+        const size_t at = first + (size_t)(i / 2) * out_stride + offset;
+        float16 y = activate16(vload16(i, tile) + vload16(0, b + offset));
+        if (columns == PANEL) {
 #if RESIDUAL
             y += vload16(0, residual + at);
 #endif
             vstore16(y, 0, out + at);
-        }
-    } else {
-        // The last panel of an N that is no multiple of 32: the same vector arithmetic on a copy, stored one by one.
-        float b[PANEL];
-        for (int n = 0; n < PANEL; n++) {
-            b[n] = n < columns ? bias[n] : 0.0f;
-        }
+        } else {
+            // The last panel of an N that is no multiple of 32: the same arithmetic, stored one by one.
+            vstore16(y, i, tile);
 #pragma unroll 1
-        for (int i = 0; i < 2 * rows; i++) {
-            vstore16(activate16(vload16(i, tile) + vload16(i % 2, b)), i, tile);
-        }
-#pragma unroll 1
-        for (int i = 0; i < rows; i++) {
-            for (int n = 0; n < columns; n++) {
-                const size_t at = first + (size_t)i * out_stride + n;
+            for (int n = 0; n < min(16, columns - offset); n++) {
 #if RESIDUAL
-                out[at] = tile[i * PANEL + n] + residual[at];
+                out[at + n] = tile[16 * i + n] + residual[at + n];
 #else
-                out[at] = tile[i * PANEL + n];
+                out[at + n] = tile[16 * i + n];
 #endif
             }
         }

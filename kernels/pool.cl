@@ -37,7 +37,7 @@ __kernel void pool(__global const float *x, __global const int *offsets, __globa
 #else
     y = 0.0f;
     for (int i = 0; i < n; i++) {
-        y += v[(size_t)i * H];
+        y = fma(v[(size_t)i * H], 1.0f, y);
     }
 #if POOLING == POOLING_MEAN
     y /= (float)n;

@@ -1,8 +1,9 @@
 // Put before every kernel file: OpenCL C 1.2, no extensions.
 //
 // Every operator has one argument list, the same for all kernel families: buffers first, then 4-byte scalars, in the
-// order of runtime/op/operator.c. Products are added with explicit fma in a fixed order (the row's `order` in
-// kernels.def), so that equal orders give equal bits.
+// order of runtime/op/operator.c. Sums run with explicit fma in a fixed order (the row's `order` in kernels.def), so that
+// equal orders give equal bits; a sum without products is fma(v, 1, sum), because Intel's CPU compiler adds in another
+// order where it vectorizes a plain one.
 #pragma OPENCL FP_CONTRACT OFF
 
 // Weights of a matrix product lie in panels of 32 output columns: [ceil(N / 32)][K][32], zero beyond N.
