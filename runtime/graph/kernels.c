@@ -59,65 +59,66 @@ cleanup:
     return status;
 }
 
+// What came of making one kernel.
+typedef struct outcome {
+    encl_status status; // BUILD and DEVICE: the row is of no use here; others end the executable
+    char *detail;       // why, for these; NULL for OK
+} outcome;
+
 typedef struct build_work {
     const encl_device *device;
     encl_kernel_set *set;
-    encl_status *statuses;
-    char **details;
+    outcome *outcomes;
 } build_work;
 
-static void build_one(void *context, size_t i) {
-    build_work *work = context;
-    const encl_kernel_row *row = work->set->kernels[i].row;
-    work->statuses[i] = encl_kernel_open(work->device, row, &work->set->shapes[i], &work->set->kernels[i]);
-    if (work->statuses[i] != ENCL_OK) {
-        work->set->kernels[i].row = row;
-        const char *detail = encl_status_detail();
-        if (encl_copy_text(detail, strlen(detail), &work->details[i]) != ENCL_OK) {
-            work->details[i] = NULL;
-        }
-    }
-}
-
-static void quarantine(const encl_kernel_row *row, const encl_device *device, const char *why, bool *quarantined) {
-    encl_warn("kernel %s is not used on %s: %s", row->name, encl_device_get_info(device)->name, why);
-    quarantined[row - encl_kernel_rows] = true;
-}
-
-// Checks a kernel; one that came from the cache and fails is built from source and checked once more.
-static encl_status check_one(const encl_device *device, encl_kernel *kernel, const encl_shape *shape, bool *quarantined,
-                             bool *again) {
+// Builds and checks a kernel. A check that fails is a BUILD failure as far as the row is concerned.
+static encl_status build_and_check(const encl_device *device, const encl_kernel_row *row, const encl_shape *shape,
+                                   encl_kernel *kernel) {
     encl_status status = ENCL_OK;
     encl_check_case check;
-    encl_check_result result = {0};
-    const encl_kernel_row *row = kernel->row;
+    encl_check_result result;
     encl_check_small(row, shape, &check);
-    status = encl_check_kernel(device, kernel, &check, &result);
-    if (kernel->program->from_cache && (status != ENCL_OK || !result.passed)) {
-        encl_program_forget(kernel->program);
-        encl_kernel_close(kernel);
-        status = encl_kernel_open(device, row, shape, kernel);
-        kernel->row = row;
-        status = status != ENCL_OK ? status : encl_check_kernel(device, kernel, &check, &result);
-    }
-    if (status == ENCL_DEVICE || status == ENCL_BUILD) {
-        quarantine(row, device, encl_status_detail(), quarantined);
-        *again = true;
-        return ENCL_OK;
-    }
-    ENCL_TRY(status);
+    ENCL_TRY(encl_kernel_open(device, row, shape, kernel));
+    ENCL_TRY(encl_check_kernel(device, kernel, &check, &result));
     if (!result.passed) {
-        encl_string why = {0};
-        status = encl_string_format(&why, "its self-check failed (%s at element %lld, error %g, tolerance %g)",
-                                    result.reason, (long long)result.where, result.max_error, result.tolerance);
-        quarantine(kernel->row, device, status == ENCL_OK ? why.text : "its self-check failed", quarantined);
-        encl_string_free(&why);
-        *again = true;
-        return ENCL_OK;
+        status = encl_fail(ENCL_BUILD, "its self-check failed (%s at element %lld, error %g, tolerance %g)",
+                           result.reason, (long long)result.where, result.max_error, result.tolerance);
     }
-    encl_program_keep(kernel->program);
 cleanup:
     return status;
+}
+
+static bool is_of_no_use(encl_status status) {
+    return status == ENCL_BUILD || status == ENCL_DEVICE;
+}
+
+// One kernel from start to end. What came from the cache and fails is built from source and checked once more.
+static void make_one(void *context, size_t i) {
+    build_work *work = context;
+    encl_kernel *kernel = &work->set->kernels[i];
+    const encl_kernel_row *row = kernel->row;
+    outcome *result = &work->outcomes[i];
+    result->status = build_and_check(work->device, row, &work->set->shapes[i], kernel);
+    if (is_of_no_use(result->status) && kernel->program != NULL && kernel->program->from_cache) {
+        encl_program_forget(kernel->program);
+        encl_kernel_close(kernel);
+        result->status = build_and_check(work->device, row, &work->set->shapes[i], kernel);
+    }
+    if (result->status == ENCL_OK) {
+        encl_program_keep(kernel->program);
+    } else {
+        const char *detail = encl_status_detail();
+        if (encl_copy_text(detail, strlen(detail), &result->detail) != ENCL_OK) {
+            result->detail = NULL;
+        }
+        encl_kernel_close(kernel);
+        kernel->row = row;
+    }
+}
+
+// Oclgrind's API takes one thread only.
+static size_t build_threads(const encl_device *device) {
+    return strcmp(encl_device_get_info(device)->platform, "Oclgrind") == 0 ? 1 : encl_machine_threads();
 }
 
 encl_status encl_kernels_open(const encl_device *device, const encl_schedule *schedule, bool *quarantined, bool *again,
@@ -130,33 +131,32 @@ encl_status encl_kernels_open(const encl_device *device, const encl_schedule *sc
     memset(set, 0, sizeof *set);
     ENCL_TRY(want_all(&made, schedule, quarantined));
     count = made.count;
-    ENCL_TRY(encl_allocate(count, sizeof *work.statuses, (void **)&work.statuses));
-    ENCL_TRY(encl_allocate(count, sizeof *work.details, (void **)&work.details));
-    encl_parallel(count, encl_machine_threads(), build_one, &work);
+    ENCL_TRY(encl_allocate(count, sizeof *work.outcomes, (void **)&work.outcomes));
+    encl_parallel(count, build_threads(device), make_one, &work);
     for (size_t i = 0; i < count; i++) {
-        if (work.statuses[i] == ENCL_BUILD) {
-            quarantine(made.kernels[i].row, device, work.details[i] == NULL ? "" : work.details[i], quarantined);
+        const char *detail = work.outcomes[i].detail == NULL ? "" : work.outcomes[i].detail;
+        if (is_of_no_use(work.outcomes[i].status)) {
+            const encl_kernel_row *row = made.kernels[i].row;
+            encl_warn("kernel %s is not used on %s: %s", row->name, encl_device_get_info(device)->name, detail);
+            quarantined[row - encl_kernel_rows] = true;
             *again = true;
-        } else if (work.statuses[i] != ENCL_OK) {
-            status = work.statuses[i];
-            encl_status_set_detail(work.details[i] == NULL ? "" : work.details[i]);
+        } else if (work.outcomes[i].status != ENCL_OK) {
+            status = work.outcomes[i].status;
+            encl_status_set_detail(detail);
             goto cleanup;
+        } else {
+            made.from_cache += made.kernels[i].program->from_cache;
         }
-    }
-    for (size_t i = 0; i < count && !*again; i++) {
-        ENCL_TRY(check_one(device, &made.kernels[i], &made.shapes[i], quarantined, again));
-        made.from_cache += made.kernels[i].program->from_cache;
     }
     if (!*again) {
         *set = made;
         made = (encl_kernel_set){0};
     }
 cleanup:
-    for (size_t i = 0; work.details != NULL && i < count; i++) {
-        free(work.details[i]);
+    for (size_t i = 0; work.outcomes != NULL && i < count; i++) {
+        free(work.outcomes[i].detail);
     }
-    free(work.details);
-    free(work.statuses);
+    free(work.outcomes);
     encl_kernels_close(&made);
     return status;
 }
