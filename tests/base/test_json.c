@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/json.h"
 
@@ -191,7 +190,8 @@ static void test_depth(void **state) {
     assert_int_equal(parse(text, sizeof text - 1, &json), ENCL_FORMAT);
 }
 
-// A vocabulary of 500,000 entries, then the same with its first key again at the end.
+// A vocabulary of 500,000 entries, then the same with its first key again at the end. Quadratic work would take longer
+// than a test may.
 static void test_many_keys(void **state) {
     (void)state;
     encl_string text = {0};
@@ -206,11 +206,7 @@ static void test_many_keys(void **state) {
         }
         assert_int_equal(encl_string_append(&text, "}", 1), ENCL_OK);
         cJSON *json = NULL;
-        const int64_t start = encl_clock_ns();
         const encl_status status = encl_json_parse("vocab", text.text, text.length, &json);
-        const double seconds = (double)(encl_clock_ns() - start) / 1e9;
-        print_message("%zu bytes: %.3f s\n", text.length, seconds);
-        assert_true(seconds < 5); // quadratic work would take minutes
         assert_int_equal(status, repeated ? ENCL_FORMAT : ENCL_OK);
         cJSON_Delete(json);
     }

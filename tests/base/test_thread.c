@@ -40,15 +40,20 @@ typedef struct meeting {
     encl_mutex mutex;
     encl_condition condition;
     size_t present;
+    int interruptible; // calls on threads that take SIGINT
     bool met;
 } meeting;
 
-// Both calls must run at the same time for either to see the other.
+// Both calls must run at the same time for either to see the other. The deadline is only there to end a test that
+// fails.
 static void attend(void *context, size_t i) {
     (void)i;
     meeting *m = context;
-    const int64_t deadline = encl_clock_ns() + INT64_C(20000000000);
+    const int64_t deadline = encl_clock_ns() + INT64_C(300000000000);
+    sigset_t mask;
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
     encl_mutex_lock(&m->mutex);
+    m->interruptible += sigismember(&mask, SIGINT) == 0;
     m->present++;
     encl_condition_broadcast(&m->condition);
     while (m->present < 2 && encl_condition_wait_until(&m->condition, &m->mutex, deadline)) {
@@ -60,9 +65,13 @@ static void attend(void *context, size_t i) {
 static void test_parallel_is_parallel(void **state) {
     (void)state;
     meeting m = {.mutex = ENCL_MUTEX_INIT};
+    sigset_t mask;
     assert_int_equal(encl_condition_init(&m.condition), ENCL_OK);
     encl_parallel(2, 2, attend, &m);
     assert_true(m.met);
+    assert_int_equal(m.interruptible, 1); // signals stay with the caller
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    assert_int_equal(sigismember(&mask, SIGINT), 0);
     encl_condition_destroy(&m.condition);
 }
 
@@ -84,33 +93,13 @@ static void test_condition_times_out(void **state) {
     encl_mutex_destroy(&mutex);
 }
 
-static void check_signals_blocked(void *context, size_t i) {
-    (void)i;
-    atomic_int *open = context;
-    sigset_t mask;
-    pthread_sigmask(SIG_SETMASK, NULL, &mask);
-    atomic_fetch_add(open, sigismember(&mask, SIGINT) == 0);
-    const struct timespec pause = {.tv_nsec = 1000000};
-    nanosleep(&pause, NULL); // so that every thread takes part
-}
-
-static void test_signals_stay_with_the_caller(void **state) {
-    (void)state;
-    atomic_int open = 0;
-    encl_parallel(64, 2, check_signals_blocked, &open);
-    assert_in_range(atomic_load(&open), 1, 63);
-    sigset_t mask;
-    pthread_sigmask(SIG_SETMASK, NULL, &mask);
-    assert_int_equal(sigismember(&mask, SIGINT), 0);
-}
-
 static void test_clock(void **state) {
     (void)state;
     const struct timespec pause = {.tv_nsec = 5000000};
     const int64_t start = encl_clock_ns();
     nanosleep(&pause, NULL);
     const int64_t passed = encl_clock_ns() - start;
-    assert_true(passed >= 5000000 && passed < INT64_C(5000000000));
+    assert_true(passed >= 5000000);
 }
 
 int main(void) {
@@ -118,7 +107,6 @@ int main(void) {
         cmocka_unit_test(test_parallel_visits_each_once),
         cmocka_unit_test(test_parallel_is_parallel),
         cmocka_unit_test(test_condition_times_out),
-        cmocka_unit_test(test_signals_stay_with_the_caller),
         cmocka_unit_test(test_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
