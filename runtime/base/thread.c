@@ -79,7 +79,7 @@ static void *parallel_worker(void *argument) {
 
 void encl_parallel(size_t count, size_t threads, void (*work)(void *context, size_t i), void *context) {
     enum { MOST_HELPERS = 255 };
-    pthread_t helpers[MOST_HELPERS];
+    pthread_t helpers[MOST_HELPERS] = {0};
     size_t wanted = threads < count ? threads : count;
     wanted = wanted > 0 ? wanted - 1 : 0;
     wanted = wanted < MOST_HELPERS ? wanted : MOST_HELPERS;

@@ -70,7 +70,7 @@ static inline void redirect(const char *name, int flags, int descriptor) {
 // files in.txt and out.txt.
 static inline pid_t start_program(const char *const *arguments, int input, const char *output) {
     char *argv[ARGUMENT_LIMIT + 2] = {"encl"};
-    for (size_t i = 0; arguments[i] != NULL && i < ARGUMENT_LIMIT; i++) {
+    for (size_t i = 0; i < ARGUMENT_LIMIT && arguments[i] != NULL; i++) {
         argv[i + 1] = (char *)arguments[i];
     }
     pid_t child = fork();
