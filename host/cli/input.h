@@ -19,7 +19,7 @@ typedef struct encl_input encl_input;
 encl_status encl_input_check(const encl_input_options *options, size_t text_count);
 // The texts given as arguments, or, where there are none, the lines of the file. Texts must outlive the input.
 encl_status encl_input_open(const encl_input_options *options, char *const *texts, size_t text_count,
-                            encl_input **input);
+                            encl_input **opened);
 void encl_input_close(encl_input *input);
 
 // The next text, valid until the next call; text->text is NULL after the last one. CRLF counts as a line's end, a

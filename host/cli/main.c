@@ -87,6 +87,9 @@ static char *list_commands(int key, const char *text, void *input) {
                                            "build is.\n\nExample:\n  encl embed "
                                            "./all-MiniLM-L6-v2 'Hello, world'");
     }
+    if (status != ENCL_OK) {
+        encl_string_free(&list);
+    }
     return list.text;
 }
 

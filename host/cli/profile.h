@@ -79,7 +79,7 @@ encl_status encl_profile_group_rows(const encl_profile_result *result, bool by_l
 // Makes an executable for the case and runs it: once, to warm up, `repeat` times plain, `repeat` times profiled.
 encl_status encl_profile_measure(const encl_device *device, const encl_graph *graph, const encl_profile_case *measured,
                                  const encl_executable_options *options, int64_t repeat, encl_progress *progress,
-                                 encl_profile_result *result);
+                                 encl_profile_result *measurement);
 void encl_profile_result_free(encl_profile_result *result);
 
 encl_status encl_profile_print(const encl_profile_case *measured, const encl_profile_result *result, int32_t layers);

@@ -20,7 +20,9 @@ static int compare_int64(const void *a, const void *b) {
 static double median(const int64_t *values, size_t count, int64_t *scratch) {
     memcpy(scratch, values, count * sizeof *values);
     qsort(scratch, count, sizeof *scratch, compare_int64);
-    return ((double)scratch[(count - 1) / 2] + (double)scratch[count / 2]) / 2;
+    const size_t lower = (count - 1) / 2; // the same where count is odd
+    const size_t upper = count / 2;
+    return ((double)scratch[lower] + (double)scratch[upper]) / 2;
 }
 
 static encl_status run_plain(encl_executable *executable, const encl_batch *batch, int64_t *wall_ns) {

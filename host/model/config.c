@@ -73,7 +73,7 @@ static encl_status read_sizes(const char *path, const cJSON *json, encl_config *
         {"hidden_size", 768, MAX_WIDTH, &config->hidden},
         {"num_hidden_layers", 12, MAX_LAYERS, &config->layers},
         {"num_attention_heads", 12, MAX_WIDTH, &config->heads},
-        {"intermediate_size", 3072, 16 * MAX_WIDTH, &config->intermediate},
+        {"intermediate_size", 3072, INT64_C(16) * MAX_WIDTH, &config->intermediate},
         {"max_position_embeddings", 512, MAX_ROWS, &config->max_position},
         {"type_vocab_size", 2, MAX_WIDTH, &config->type_vocabulary},
     };

@@ -74,13 +74,12 @@ static bool lists(const char *words, const char *word) {
 
 // "OpenCL 3.0 PoCL …" and "OpenCL C 1.2 …" → 300, 120; 0 where there is no number.
 static uint32_t parse_version(const char *text) {
-    const char *number = text + strcspn(text, "0123456789");
-    unsigned major = 0;
-    unsigned minor = 0;
-    if (sscanf(number, "%2u.%1u", &major, &minor) != 2) {
+    char *end = NULL;
+    const unsigned long major = strtoul(text + strcspn(text, "0123456789"), &end, 10);
+    if (major > 99 || end[0] != '.' || end[1] < '0' || end[1] > '9') {
         return 0;
     }
-    return major * 100 + minor * 10;
+    return (uint32_t)major * 100 + (uint32_t)(end[1] - '0') * 10;
 }
 
 // An array property of a device; *values is NULL and *count 0 where the driver does not know it. Caller frees.

@@ -35,7 +35,10 @@ static encl_status source_from_folder(const char *folder, const char *file, char
 
 cleanup:
     free(path);
-    return status != ENCL_OK ? encl_fail_context(status, "ENCL_KERNEL_DIR") : ENCL_OK;
+    if (status != ENCL_OK) {
+        encl_fail_context(status, "ENCL_KERNEL_DIR");
+    }
+    return status;
 }
 
 encl_status encl_program_source(const char *file, char **text) {

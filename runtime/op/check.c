@@ -348,7 +348,7 @@ static encl_status run(const bench *b, const encl_device *device, const encl_ker
     const cl_command_queue queue = encl_device_queue(device);
     const encl_operator op = kernel->row->op;
     const size_t output = encl_operator_output(op);
-    const size_t guard_bytes = GUARD * 4;
+    const size_t guard_bytes = (size_t)GUARD * 4;
     // The guard before the output must keep sub-buffers aligned, so the output is its own buffer with both guards and
     // the kernel gets a sub-buffer where the device's alignment allows; else the guards stand only behind.
     const bool front = encl_device_get_info(device)->base_alignment <= guard_bytes;
