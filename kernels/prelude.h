@@ -1,9 +1,9 @@
 // Put before every kernel file: OpenCL C 1.2, no extensions.
 //
 // Every operator has one argument list, the same for all kernel families: buffers first, then 4-byte scalars, in the
-// order of runtime/op/operator.c. Sums run with explicit fma in a fixed order (the row's `order` in kernels.def), so that
-// equal orders give equal bits; a sum without products is fma(v, 1, sum), because Intel's CPU compiler adds in another
-// order where it vectorizes a plain one.
+// order of runtime/op/operator.c. Sums run with explicit fma in a fixed order (the row's `order` in kernels.def), so
+// that equal orders give equal bits; a sum without products is fma(v, 1, sum), because Intel's CPU compiler adds in
+// another order where it vectorizes a plain one.
 #pragma OPENCL FP_CONTRACT OFF
 
 // Weights of a matrix product lie in panels of 32 output columns: [ceil(N / 32)][K][32], zero beyond N.
@@ -20,10 +20,10 @@
 
 // One entry of the attention work list: consecutive query rows of one sequence.
 typedef struct attention_block {
-    int first_key;    // the sequence's first token row
-    int keys;         // its length
-    int first_panel;  // its first key panel
-    int first_query;  // row of q and out
-    int queries;      // rows of this block
+    int first_key;   // the sequence's first token row
+    int keys;        // its length
+    int first_panel; // its first key panel
+    int first_query; // row of q and out
+    int queries;     // rows of this block
     int padding[3];
 } attention_block;

@@ -8,10 +8,10 @@
 typedef struct encl_checkpoint encl_checkpoint;
 
 // X(name, bytes per element)
-#define ENCL_DTYPE_LIST(X)                                                                                       \
-    X(BOOL, 1)                                                                                                   \
-    X(U8, 1) X(I8, 1) X(I16, 2) X(U16, 2) X(F16, 2) X(BF16, 2) X(I32, 4) X(U32, 4) X(F32, 4) X(F64, 8) X(I64, 8) \
-        X(U64, 8)
+#define ENCL_DTYPE_LIST(X) \
+    X(BOOL, 1)             \
+    X(U8, 1)               \
+    X(I8, 1) X(I16, 2) X(U16, 2) X(F16, 2) X(BF16, 2) X(I32, 4) X(U32, 4) X(F32, 4) X(F64, 8) X(I64, 8) X(U64, 8)
 typedef enum encl_dtype {
 #define ENCL_DTYPE_ENUM(name, bytes) ENCL_DTYPE_##name,
     ENCL_DTYPE_LIST(ENCL_DTYPE_ENUM)
