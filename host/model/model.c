@@ -199,8 +199,12 @@ encl_status encl_model_open(const char *path, encl_model **model) {
     made->info.format = encl_checkpoint_format(made->checkpoint);
     made->info.dtype = find_dtype(made);
     made->info.head = find_head(made);
+    if (strcmp(made->info.head, "none") == 0) {
+        made->info.label_count = 0; // config.json's default names are of no head
+    }
     for (size_t i = 0; i < encl_checkpoint_count(made->checkpoint); i++) {
-        made->info.parameters += encl_checkpoint_at(made->checkpoint, i)->elements;
+        const encl_tensor *tensor = encl_checkpoint_at(made->checkpoint, i);
+        made->info.parameters += is_float(tensor->dtype) ? tensor->elements : 0; // position_ids are none
     }
     *model = made;
     made = NULL;

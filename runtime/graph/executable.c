@@ -60,20 +60,14 @@ static encl_status plan_memory(encl_executable *e, const encl_capacity *wanted) 
 
 static encl_status make_arena(encl_executable *e) {
     encl_status status = ENCL_OK;
-    cl_int error = CL_SUCCESS;
-    const cl_context context = encl_device_context(e->device);
-    ENCL_TRY(encl_allocate(e->plan.slab_count, sizeof(cl_mem), (void **)&e->slabs));
-    ENCL_TRY(encl_allocate(e->schedule->tensor_count, sizeof(cl_mem), (void **)&e->tensors));
+    ENCL_TRY(encl_allocate(e->plan.slab_count, sizeof(encl_buffer), (void **)&e->slabs));
+    ENCL_TRY(encl_allocate(e->schedule->tensor_count, sizeof(encl_buffer), (void **)&e->tensors));
     for (size_t i = 0; i < e->plan.slab_count; i++) {
-        e->slabs[i] = clCreateBuffer(context, CL_MEM_READ_WRITE, e->plan.slabs[i], NULL, &error);
-        ENCL_CL_TRY(error);
+        ENCL_TRY(encl_buffer_create(e->device, e->plan.slabs[i], &e->slabs[i]));
     }
     for (size_t i = 0; i < e->schedule->tensor_count; i++) {
         const encl_place *place = &e->plan.places[i];
-        const cl_buffer_region region = {place->offset, place->bytes};
-        e->tensors[i] =
-            clCreateSubBuffer(e->slabs[place->slab], CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &error);
-        ENCL_CL_TRY(error);
+        ENCL_TRY(encl_buffer_part(e->slabs[place->slab], place->offset, place->bytes, &e->tensors[i]));
     }
     e->info.arena_bytes = e->plan.arena_bytes;
     e->info.unshared_bytes = e->plan.unshared_bytes;
@@ -84,15 +78,12 @@ cleanup:
 
 static encl_status make_slot(encl_executable *e, encl_slot *slot) {
     encl_status status = ENCL_OK;
-    cl_int error = CL_SUCCESS;
     slot->event.executable = e;
     for (int i = 0; i < ENCL_INPUTS; i++) {
         const size_t words = encl_input_words(e, (encl_input)i, e->capacity);
         ENCL_TRY(encl_allocate(words, 4, &slot->host_inputs[i]));
         if (e->schedule->inputs[i]) {
-            slot->inputs[i] = clCreateBuffer(encl_device_context(e->device), CL_MEM_READ_ONLY,
-                                             words == 0 ? 4 : words * 4, NULL, &error);
-            ENCL_CL_TRY(error);
+            ENCL_TRY(encl_buffer_create(e->device, words * 4, &slot->inputs[i]));
         }
     }
     ENCL_TRY(encl_allocate(e->schedule->output_count, sizeof *slot->outputs, (void **)&slot->outputs));
@@ -109,16 +100,14 @@ cleanup:
 static void free_slot(encl_executable *e, encl_slot *slot) {
     for (int i = 0; i < ENCL_INPUTS; i++) {
         free(slot->host_inputs[i]);
-        if (slot->inputs[i] != NULL) {
-            clReleaseMemObject(slot->inputs[i]);
-        }
+        encl_buffer_release(slot->inputs[i]);
     }
     for (size_t i = 0; slot->outputs != NULL && i < e->schedule->output_count; i++) {
         free(slot->outputs[i]);
     }
     free(slot->outputs);
     free(slot->event.records);
-    free(slot->event.events);
+    free(slot->event.commands);
     free(slot->event.begins);
 }
 
@@ -153,9 +142,7 @@ static encl_status warm_library(encl_executable *e) {
         }
     }
     if (e->scratch_bytes > 0) {
-        cl_int error = CL_SUCCESS;
-        e->scratch = clCreateBuffer(encl_device_context(e->device), CL_MEM_READ_WRITE, e->scratch_bytes, NULL, &error);
-        ENCL_CL_TRY(error);
+        ENCL_TRY(encl_buffer_create(e->device, e->scratch_bytes, &e->scratch));
         e->info.arena_bytes += e->scratch_bytes;
     }
     for (size_t i = 0; i < e->schedule->step_count; i++) {
@@ -167,7 +154,7 @@ static encl_status warm_library(encl_executable *e) {
             ENCL_TRY(encl_library_enqueue(encl_device_queue(e->device), &product, e->scratch));
         }
     }
-    ENCL_CL_TRY(clFinish(encl_device_queue(e->device)));
+    ENCL_TRY(encl_queue_finish(encl_device_queue(e->device)));
 cleanup:
     return status;
 }
@@ -277,7 +264,7 @@ void encl_executable_destroy(encl_executable *e) {
         return;
     }
     if (e->acquired) {
-        clFinish(encl_device_queue(e->device));
+        (void)encl_queue_finish(encl_device_queue(e->device));
     }
     for (int32_t i = 0; i < e->depth && e->schedule != NULL; i++) {
         if (e->slots[i].event.taken) {
@@ -286,18 +273,12 @@ void encl_executable_destroy(encl_executable *e) {
         free_slot(e, &e->slots[i]);
     }
     for (size_t i = 0; e->tensors != NULL && i < e->schedule->tensor_count; i++) {
-        if (e->tensors[i] != NULL) {
-            clReleaseMemObject(e->tensors[i]);
-        }
+        encl_buffer_release(e->tensors[i]);
     }
     for (size_t i = 0; e->slabs != NULL && i < e->plan.slab_count; i++) {
-        if (e->slabs[i] != NULL) {
-            clReleaseMemObject(e->slabs[i]);
-        }
+        encl_buffer_release(e->slabs[i]);
     }
-    if (e->scratch != NULL) {
-        clReleaseMemObject(e->scratch);
-    }
+    encl_buffer_release(e->scratch);
     encl_weights_free(e->weights, e->schedule == NULL ? 0 : e->schedule->weight_count);
     encl_kernels_close(&e->kernels);
     encl_plan_free(&e->plan);

@@ -22,15 +22,15 @@ struct encl_event {
     void (*on_done)(void *context, encl_status status);
     void *on_done_context;
     // The last command, until the run is over.
-    cl_event last;
+    encl_command last;
     int64_t counts[ENCL_COUNTS];
     double keys[3]; // Σ queries · keys of each attention work list
     // Profile; records are made while enqueuing, times are read at the end.
     bool profiled;
     encl_profile_record *records;
-    cl_event *events; // [record_count] one a record, or
-    cl_event *begins; // [record_count] marker before a library call (else NULL)
-    size_t record_count, record_capacity, event_capacity, begin_capacity;
+    encl_command *commands; // [record_count] one a record, or
+    encl_command *begins;   // [record_count] marker before a library call (else NULL)
+    size_t record_count, record_capacity, command_capacity, begin_capacity;
     int64_t wall_ns;
 };
 
@@ -38,7 +38,7 @@ struct encl_event {
 typedef struct encl_slot {
     encl_event event;
     void *host_inputs[ENCL_INPUTS]; // arrays of the capacity's size
-    cl_mem inputs[ENCL_INPUTS];
+    encl_buffer inputs[ENCL_INPUTS];
     float **outputs; // [output_count] read-back
 } encl_slot;
 
@@ -49,9 +49,9 @@ struct encl_executable {
     encl_kernel_set kernels;
     encl_device_weight *weights;
     encl_plan plan;
-    cl_mem *slabs;   // [plan.slab_count]
-    cl_mem *tensors; // [tensor_count] sub-buffers of the slabs
-    cl_mem scratch;  // of the library's products
+    encl_buffer *slabs;   // [plan.slab_count]
+    encl_buffer *tensors; // [tensor_count] sub-buffers of the slabs
+    encl_buffer scratch;  // of the library's products
     size_t scratch_bytes;
     encl_slot slots[ENCL_MOST_SLOTS];
     int32_t depth;

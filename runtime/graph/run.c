@@ -6,46 +6,45 @@
 #include "runtime/base/clock.h"
 #include "runtime/graph/executable.h"
 
-// Adds a profile record for the command of *event (kept for its times). Nothing for runs without profile.
-static encl_status record(encl_event *run, const encl_profile_record *what, cl_event begin, cl_event event) {
+// Adds a profile record and takes over its command (and the marker before a library's call, else NULL).
+static encl_status record(encl_event *run, const encl_profile_record *what, encl_command begin, encl_command command) {
     encl_status status = ENCL_OK;
     ENCL_TRY(encl_reserve((void **)&run->records, &run->record_capacity, run->record_count + 1, sizeof *run->records));
-    ENCL_TRY(encl_reserve((void **)&run->events, &run->event_capacity, run->record_count + 1, sizeof(cl_event)));
-    ENCL_TRY(encl_reserve((void **)&run->begins, &run->begin_capacity, run->record_count + 1, sizeof(cl_event)));
+    ENCL_TRY(
+        encl_reserve((void **)&run->commands, &run->command_capacity, run->record_count + 1, sizeof(encl_command)));
+    ENCL_TRY(encl_reserve((void **)&run->begins, &run->begin_capacity, run->record_count + 1, sizeof(encl_command)));
     run->records[run->record_count] = *what;
-    run->events[run->record_count] = event;
+    run->commands[run->record_count] = command;
     run->begins[run->record_count] = begin;
     run->record_count++;
     return ENCL_OK;
 cleanup:
-    clReleaseEvent(event);
-    if (begin != NULL) {
-        clReleaseEvent(begin);
-    }
+    encl_command_release(command);
+    encl_command_release(begin);
     return status;
 }
 
-static encl_status upload_inputs(encl_executable *e, encl_slot *slot, cl_command_queue queue) {
+static encl_status upload_inputs(encl_executable *e, encl_slot *slot, encl_queue queue) {
     encl_status status = ENCL_OK;
     encl_event *run = &slot->event;
     for (int i = 0; i < ENCL_INPUTS; i++) {
         const size_t bytes = encl_input_words(e, (encl_input)i, run->counts) * 4;
-        cl_event event = NULL;
+        encl_command command = NULL;
         if (!e->schedule->inputs[i] || bytes == 0) {
             continue;
         }
-        ENCL_CL_TRY(clEnqueueWriteBuffer(queue, slot->inputs[i], CL_FALSE, 0, bytes, slot->host_inputs[i], 0, NULL,
-                                         run->profiled ? &event : NULL));
+        ENCL_TRY(
+            encl_queue_write(queue, slot->inputs[i], 0, bytes, slot->host_inputs[i], run->profiled ? &command : NULL));
         if (run->profiled) {
             const encl_profile_record what = {.op = "upload", .kernel = "write", .bytes = (double)bytes};
-            ENCL_TRY(record(run, &what, NULL, event));
+            ENCL_TRY(record(run, &what, NULL, command));
         }
     }
 cleanup:
     return status;
 }
 
-static cl_mem operand_buffer(const encl_executable *e, const encl_slot *slot, const encl_operand *operand) {
+static encl_buffer operand_buffer(const encl_executable *e, const encl_slot *slot, const encl_operand *operand) {
     switch (operand->kind) {
     case ENCL_OPERAND_TENSOR:
         return e->tensors[operand->index];
@@ -83,15 +82,15 @@ static encl_profile_record describe(const encl_event *run, const encl_step *step
     return what;
 }
 
-static encl_status launch(const encl_executable *e, encl_event *run, cl_command_queue queue, const encl_step *step,
-                          const encl_kernel_row *row, const encl_shape *shape, const cl_mem *buffers) {
+static encl_status launch(const encl_executable *e, encl_event *run, encl_queue queue, const encl_step *step,
+                          const encl_kernel_row *row, const encl_shape *shape, const encl_buffer *buffers) {
     encl_status status = ENCL_OK;
     const encl_kernel *kernel = encl_kernels_find(&e->kernels, row, &step->shape);
-    cl_event event = NULL;
-    ENCL_TRY(encl_kernel_enqueue(kernel, queue, shape, buffers, run->profiled ? &event : NULL));
-    if (event != NULL) {
+    encl_command command = NULL;
+    ENCL_TRY(encl_kernel_enqueue(kernel, queue, shape, buffers, run->profiled ? &command : NULL));
+    if (command != NULL) {
         const encl_profile_record what = describe(run, step, shape, row->name);
-        ENCL_TRY(record(run, &what, NULL, event));
+        ENCL_TRY(record(run, &what, NULL, command));
     }
 cleanup:
     return status;
@@ -118,8 +117,8 @@ static const encl_kernel_row *choose_height(const encl_step *step, int32_t rows)
     return best;
 }
 
-static encl_status run_linear(const encl_executable *e, encl_event *run, cl_command_queue queue, const encl_step *step,
-                              int32_t rows, cl_mem *buffers) {
+static encl_status run_linear(const encl_executable *e, encl_event *run, encl_queue queue, const encl_step *step,
+                              int32_t rows, encl_buffer *buffers) {
     encl_status status = ENCL_OK;
     const encl_device_weight *weight = &e->weights[step->operands[1].index];
     const encl_kernel_row *row = choose_height(step, rows);
@@ -136,15 +135,15 @@ cleanup:
 }
 
 // CLBlast's own event covers only its last kernel: markers before and after are what the profile reads.
-static encl_status run_library(const encl_executable *e, encl_event *run, cl_command_queue queue, const encl_step *step,
+static encl_status run_library(const encl_executable *e, encl_event *run, encl_queue queue, const encl_step *step,
                                int32_t rows) {
     encl_status status = ENCL_OK;
     for (size_t part = 0; part < e->weights[step->operands[1].index].part_count; part++) {
         const encl_library_product product = encl_step_product(e, step, part, (size_t)rows);
-        cl_event begin = NULL;
-        cl_event end = NULL;
+        encl_command begin = NULL;
+        encl_command end = NULL;
         if (run->profiled) {
-            ENCL_CL_TRY(clEnqueueMarkerWithWaitList(queue, 0, NULL, &begin));
+            ENCL_TRY(encl_queue_mark(queue, &begin));
         }
         status = encl_library_enqueue(queue, &product, e->scratch);
         if (status == ENCL_OK && run->profiled) {
@@ -152,25 +151,24 @@ static encl_status run_library(const encl_executable *e, encl_event *run, cl_com
             shape.rows = rows;
             shape.columns = (int32_t)product.columns;
             const encl_profile_record what = describe(run, step, &shape, "clblast");
-            if (clEnqueueMarkerWithWaitList(queue, 0, NULL, &end) == CL_SUCCESS) {
-                ENCL_TRY(record(run, &what, begin, end));
+            status = encl_queue_mark(queue, &end);
+            if (status == ENCL_OK) {
+                status = record(run, &what, begin, end);
                 begin = NULL;
             }
         }
-        if (begin != NULL) {
-            clReleaseEvent(begin);
-        }
+        encl_command_release(begin);
         ENCL_TRY(status);
     }
 cleanup:
     return status;
 }
 
-static encl_status run_step(const encl_executable *e, encl_slot *slot, cl_command_queue queue, const encl_step *step) {
+static encl_status run_step(const encl_executable *e, encl_slot *slot, encl_queue queue, const encl_step *step) {
     encl_status status = ENCL_OK;
     encl_event *run = &slot->event;
     encl_shape shape = step->shape;
-    cl_mem buffers[ENCL_OPERATOR_BUFFERS];
+    encl_buffer buffers[ENCL_OPERATOR_BUFFERS];
     shape.rows = (int32_t)run->counts[step->count];
     if (shape.rows == 0) {
         return ENCL_OK;
@@ -196,18 +194,18 @@ cleanup:
     return status;
 }
 
-static encl_status download_outputs(encl_executable *e, encl_slot *slot, cl_command_queue queue) {
+static encl_status download_outputs(encl_executable *e, encl_slot *slot, encl_queue queue) {
     encl_status status = ENCL_OK;
     encl_event *run = &slot->event;
     for (size_t i = 0; i < e->schedule->output_count; i++) {
         const size_t rows = (size_t)run->counts[e->schedule->outputs[i].count];
         const size_t bytes = rows * (size_t)e->schedule->outputs[i].width * sizeof(float);
-        cl_event event = NULL;
+        encl_command command = NULL;
         if (bytes == 0) {
             continue;
         }
-        ENCL_CL_TRY(clEnqueueReadBuffer(queue, e->tensors[e->schedule->outputs[i].tensor], CL_FALSE, 0, bytes,
-                                        slot->outputs[i], 0, NULL, run->profiled ? &event : NULL));
+        ENCL_TRY(encl_queue_read(queue, e->tensors[e->schedule->outputs[i].tensor], 0, bytes, slot->outputs[i],
+                                 run->profiled ? &command : NULL));
         if (run->profiled) {
             const encl_profile_record what = {.layer = INT32_MAX,
                                               .op = "download",
@@ -215,10 +213,10 @@ static encl_status download_outputs(encl_executable *e, encl_slot *slot, cl_comm
                                               .rows = (int32_t)rows,
                                               .columns = e->schedule->outputs[i].width,
                                               .bytes = (double)bytes};
-            ENCL_TRY(record(run, &what, NULL, event));
+            ENCL_TRY(record(run, &what, NULL, command));
         }
     }
-    ENCL_CL_TRY(clEnqueueMarkerWithWaitList(queue, 0, NULL, &run->last));
+    ENCL_TRY(encl_queue_mark(queue, &run->last));
 cleanup:
     return status;
 }
@@ -246,51 +244,42 @@ static void finish(encl_event *run, encl_status status, const char *detail) {
     }
 }
 
-static void CL_CALLBACK driver_says_over(cl_event event, cl_int result, void *context) {
-    (void)event;
-    if (result == CL_COMPLETE) {
-        finish(context, ENCL_OK, "");
-        return;
-    }
-    encl_status status = encl_cl_fail(result, "a command of the run");
-    finish(context, status, encl_status_detail());
+static void driver_says_over(void *context, encl_status status) {
+    finish(context, status, status == ENCL_OK ? "" : encl_status_detail());
 }
 
 static encl_status read_profile(encl_event *run) {
     encl_status status = ENCL_OK;
-    static const cl_profiling_info names[] = {CL_PROFILING_COMMAND_QUEUED, CL_PROFILING_COMMAND_SUBMIT,
-                                              CL_PROFILING_COMMAND_START, CL_PROFILING_COMMAND_END};
     for (size_t i = 0; i < run->record_count; i++) {
         encl_profile_record *r = &run->records[i];
-        int64_t *const times[] = {&r->queued_ns, &r->submit_ns, &r->start_ns, &r->end_ns};
-        for (size_t t = 0; t < 4; t++) {
-            cl_ulong value = 0;
-            // A library call begins where the marker before it ended.
-            const bool begin = run->begins[i] != NULL && t < 3;
-            const cl_event event = begin ? run->begins[i] : run->events[i];
-            ENCL_CL_TRY(clGetEventProfilingInfo(event, begin && t == 2 ? CL_PROFILING_COMMAND_END : names[t],
-                                                sizeof value, &value, NULL));
-            *times[t] = (int64_t)value;
+        int64_t times[4];
+        ENCL_TRY(encl_command_times(run->commands[i], times));
+        const int64_t end = times[3];
+        if (run->begins[i] != NULL) {
+            // A library's call begins where the marker before it ended.
+            ENCL_TRY(encl_command_times(run->begins[i], times));
+            times[2] = times[3];
         }
+        r->queued_ns = times[0];
+        r->submit_ns = times[1];
+        r->start_ns = times[2];
+        r->end_ns = end;
     }
 cleanup:
     return status;
 }
 
-static void drop_events(encl_event *run) {
+static void drop_commands(encl_event *run) {
     for (size_t i = 0; i < run->record_count; i++) {
-        clReleaseEvent(run->events[i]);
-        if (run->begins[i] != NULL) {
-            clReleaseEvent(run->begins[i]);
-        }
+        encl_command_release(run->commands[i]);
+        encl_command_release(run->begins[i]);
     }
-    if (run->last != NULL) {
-        clReleaseEvent(run->last);
-        run->last = NULL;
-    }
+    run->record_count = 0;
+    encl_command_release(run->last);
+    run->last = NULL;
 }
 
-static encl_status enqueue(encl_executable *e, encl_slot *slot, cl_command_queue queue) {
+static encl_status enqueue(encl_executable *e, encl_slot *slot, encl_queue queue) {
     encl_status status = ENCL_OK;
     ENCL_TRY(upload_inputs(e, slot, queue));
     for (size_t i = 0; i < e->schedule->step_count; i++) {
@@ -316,7 +305,7 @@ static encl_status wait_others(const encl_executable *e) {
     encl_status status = ENCL_OK;
     for (int32_t i = 0; i < e->depth; i++) {
         if (e->slots[i].event.taken && e->slots[i].event.last != NULL) {
-            ENCL_CL_TRY(clWaitForEvents(1, &e->slots[i].event.last));
+            ENCL_TRY(encl_command_wait(e->slots[i].event.last));
         }
     }
 cleanup:
@@ -326,7 +315,7 @@ cleanup:
 encl_status encl_executable_run(encl_executable *e, const encl_batch *batch, bool profile, encl_event **event) {
     encl_status status = ENCL_OK;
     const int64_t start = encl_clock_ns();
-    const cl_command_queue queue = profile ? encl_device_profile_queue(e->device) : encl_device_queue(e->device);
+    const encl_queue queue = profile ? encl_device_profile_queue(e->device) : encl_device_queue(e->device);
     *event = NULL;
     encl_slot *slot = free_slot(e);
     if (slot == NULL) {
@@ -346,25 +335,25 @@ encl_status encl_executable_run(encl_executable *e, const encl_batch *batch, boo
     status = enqueue(e, slot, queue);
     if (status != ENCL_OK) {
         // What was enqueued still reads the slot's memory.
-        clFinish(queue);
-        drop_events(run);
+        (void)encl_queue_finish(queue);
+        drop_commands(run);
         goto cleanup;
     }
     run->taken = true;
     if (profile) {
-        ENCL_CL_TRY(clFinish(queue));
+        ENCL_TRY(encl_queue_finish(queue));
         run->wall_ns = encl_clock_ns() - start;
         ENCL_TRY(read_profile(run));
         finish(run, ENCL_OK, "");
     } else {
-        ENCL_CL_TRY(clSetEventCallback(run->last, CL_COMPLETE, driver_says_over, run));
-        ENCL_CL_TRY(clFlush(queue));
+        ENCL_TRY(encl_command_notify(run->last, driver_says_over, run));
+        ENCL_TRY(encl_queue_flush(queue));
     }
     *event = run;
 cleanup:
     if (status != ENCL_OK && run->taken) {
-        clFinish(queue);
-        drop_events(run);
+        (void)encl_queue_finish(queue);
+        drop_commands(run);
         run->taken = false;
     }
     return status;
@@ -454,7 +443,7 @@ void encl_event_release(encl_event *event) {
         encl_condition_wait(&e->condition, &e->mutex);
     }
     encl_mutex_unlock(&e->mutex);
-    drop_events(event);
+    drop_commands(event);
     event->record_count = 0;
     event->taken = false;
 }

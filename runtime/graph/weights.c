@@ -8,30 +8,29 @@
 // Chunks in flight: while the device takes one, the host reads the next.
 enum { SLOTS = 2 };
 static const size_t chunk_bytes = (size_t)8 << 20;
+// PoCL compiles a kernel once more for grids of 65,536 and beyond.
+static const int64_t chunk_rows = 32768;
 
 typedef struct upload {
     const encl_device *device;
     const encl_graph *graph;
     const encl_kernel *pack;
-    cl_context context;
-    cl_command_queue queue;
+    encl_queue queue;
     size_t chunk_floats;
     float *host[SLOTS];
-    cl_mem staging[SLOTS]; // made when a weight in panels comes
-    cl_event done[SLOTS];
+    encl_buffer staging[SLOTS]; // made when a weight in panels comes
+    encl_command done[SLOTS];
     size_t slot;
 } upload;
 
 static encl_status wait_slot(upload *u, size_t slot) {
     encl_status status = ENCL_OK;
     if (u->done[slot] != NULL) {
-        ENCL_CL_TRY(clWaitForEvents(1, &u->done[slot]));
+        ENCL_TRY(encl_command_wait(u->done[slot]));
     }
 cleanup:
-    if (u->done[slot] != NULL) {
-        clReleaseEvent(u->done[slot]);
-        u->done[slot] = NULL;
-    }
+    encl_command_release(u->done[slot]);
+    u->done[slot] = NULL;
     return status;
 }
 
@@ -66,21 +65,18 @@ static encl_status write_chunk(upload *u, const encl_weight_plan *plan, const en
     const size_t bytes = (size_t)count * width * sizeof(float);
     const size_t in_part = (size_t)(row - part->first_row);
     if (plan->layout == ENCL_LAYOUT_ROWS) {
-        ENCL_CL_TRY(clEnqueueWriteBuffer(u->queue, part->buffer, CL_FALSE, in_part * width * sizeof(float), bytes,
-                                         u->host[slot], 0, NULL, &u->done[slot]));
+        ENCL_TRY(encl_queue_write(u->queue, part->buffer, in_part * width * sizeof(float), bytes, u->host[slot],
+                                  &u->done[slot]));
     } else {
         encl_shape shape = {.rows = (int32_t)count, .depth = (int32_t)width, .first_column = (int32_t)in_part};
         if (u->staging[slot] == NULL) {
-            cl_int error = CL_SUCCESS;
-            u->staging[slot] =
-                clCreateBuffer(u->context, CL_MEM_READ_ONLY, u->chunk_floats * sizeof(float), NULL, &error);
-            ENCL_CL_TRY(error);
+            ENCL_TRY(encl_buffer_create(u->device, u->chunk_floats * sizeof(float), &u->staging[slot]));
         }
-        ENCL_CL_TRY(clEnqueueWriteBuffer(u->queue, u->staging[slot], CL_FALSE, 0, bytes, u->host[slot], 0, NULL, NULL));
-        const cl_mem buffers[] = {u->staging[slot], part->buffer};
+        ENCL_TRY(encl_queue_write(u->queue, u->staging[slot], 0, bytes, u->host[slot], NULL));
+        const encl_buffer buffers[] = {u->staging[slot], part->buffer};
         ENCL_TRY(encl_kernel_enqueue(u->pack, u->queue, &shape, buffers, &u->done[slot]));
     }
-    ENCL_CL_TRY(clFlush(u->queue));
+    ENCL_TRY(encl_queue_flush(u->queue));
 cleanup:
     return status;
 }
@@ -126,20 +122,16 @@ static encl_status make_parts(const upload *u, const encl_weight_plan *plan, enc
     ENCL_TRY(encl_allocate(count, sizeof *weight->parts, (void **)&weight->parts));
     for (size_t i = 0; i < count; i++) {
         encl_weight_part *part = &weight->parts[i];
-        cl_int error = CL_SUCCESS;
         part->first_row = (int64_t)i * rows;
         part->rows = plan->rows - part->first_row < rows ? plan->rows - part->first_row : rows;
         const uint64_t stored =
             panels ? (uint64_t)((part->rows + ENCL_PANEL - 1) / ENCL_PANEL) * ENCL_PANEL : (uint64_t)part->rows;
-        part->buffer = clCreateBuffer(u->context, CL_MEM_READ_WRITE, stored * row_bytes, NULL, &error);
-        ENCL_CL_TRY(error);
+        ENCL_TRY(encl_buffer_create(u->device, stored * row_bytes, &part->buffer));
         weight->part_count = i + 1;
         *bytes += stored * row_bytes;
         if (stored != (uint64_t)part->rows) {
-            const float zero = 0.0f;
             const uint64_t panel_bytes = ENCL_PANEL * row_bytes;
-            ENCL_CL_TRY(clEnqueueFillBuffer(u->queue, part->buffer, &zero, sizeof zero,
-                                            stored * row_bytes - panel_bytes, panel_bytes, 0, NULL, NULL));
+            ENCL_TRY(encl_queue_zero(u->queue, part->buffer, stored * row_bytes - panel_bytes, panel_bytes));
         }
     }
 cleanup:
@@ -156,6 +148,7 @@ static encl_status upload_weight(upload *u, const encl_weight_plan *plan, encl_d
         for (int64_t done = 0; done < rows;) {
             const encl_weight_part *part = &weight->parts[row / weight->part_rows];
             int64_t count = (int64_t)u->chunk_floats / width_of(plan->columns);
+            count = count < chunk_rows ? count : chunk_rows;
             count = count < rows - done ? count : rows - done;
             count = count < part->first_row + part->rows - row ? count : part->first_row + part->rows - row;
             ENCL_TRY(upload_chunk(u, plan, part, source, done, row, count));
@@ -191,11 +184,7 @@ encl_status encl_weights_upload(const encl_device *device, const encl_graph *gra
                                 const encl_kernel *pack, encl_device_weight **weights, uint64_t *bytes) {
     encl_status status = ENCL_OK;
     encl_device_weight *made = NULL;
-    upload u = {.device = device,
-                .graph = graph,
-                .pack = pack,
-                .context = encl_device_context(device),
-                .queue = encl_device_queue(device)};
+    upload u = {.device = device, .graph = graph, .pack = pack, .queue = encl_device_queue(device)};
     *weights = NULL;
     *bytes = 0;
     ENCL_TRY(encl_allocate(schedule->weight_count, sizeof *made, (void **)&made));
@@ -211,16 +200,14 @@ encl_status encl_weights_upload(const encl_device *device, const encl_graph *gra
 cleanup:
     // The device may still read the chunks. clFinish alone does not wait for flushed commands on every driver.
     if (status != ENCL_OK) {
-        clFinish(u.queue);
+        (void)encl_queue_finish(u.queue);
     }
     for (size_t i = 0; i < SLOTS; i++) {
         if (u.done[i] != NULL) {
-            clWaitForEvents(1, &u.done[i]);
-            clReleaseEvent(u.done[i]);
+            (void)encl_command_wait(u.done[i]);
         }
-        if (u.staging[i] != NULL) {
-            clReleaseMemObject(u.staging[i]);
-        }
+        encl_command_release(u.done[i]);
+        encl_buffer_release(u.staging[i]);
         free(u.host[i]);
     }
     encl_weights_free(made, schedule->weight_count);
@@ -230,7 +217,7 @@ cleanup:
 void encl_weights_free(encl_device_weight *weights, size_t count) {
     for (size_t i = 0; weights != NULL && i < count; i++) {
         for (size_t j = 0; j < weights[i].part_count; j++) {
-            clReleaseMemObject(weights[i].parts[j].buffer);
+            encl_buffer_release(weights[i].parts[j].buffer);
         }
         free(weights[i].parts);
     }

@@ -5,7 +5,7 @@
 #include "runtime/graph/schedule.h"
 
 typedef struct encl_weight_part {
-    cl_mem buffer;
+    encl_buffer buffer;
     int64_t first_row;
     int64_t rows;
 } encl_weight_part;

@@ -128,8 +128,8 @@ static size_t axis_length(encl_axis axis, const encl_shape *shape) {
     }
 }
 
-encl_status encl_kernel_enqueue(const encl_kernel *kernel, cl_command_queue queue, const encl_shape *shape,
-                                const cl_mem *buffers, cl_event *event) {
+encl_status encl_kernel_enqueue(const encl_kernel *kernel, encl_queue queue, const encl_shape *shape,
+                                const encl_buffer *buffers, encl_command *command) {
     encl_status status = ENCL_OK;
     const encl_kernel_row *row = kernel->row;
     encl_scalar scalars[ENCL_OPERATOR_SCALARS];
@@ -137,8 +137,8 @@ encl_status encl_kernel_enqueue(const encl_kernel *kernel, cl_command_queue queu
     const size_t scalar_count = encl_operator_scalars(row->op, shape, scalars);
     size_t global[2];
     size_t local[2];
-    if (event != NULL) {
-        *event = NULL;
+    if (command != NULL) {
+        *command = NULL;
     }
     for (size_t i = 0; i < 2; i++) {
         const size_t block = (size_t)row->grid[i].block;
@@ -154,7 +154,7 @@ encl_status encl_kernel_enqueue(const encl_kernel *kernel, cl_command_queue queu
     for (size_t i = 0; i < scalar_count; i++) {
         ENCL_CL_TRY(clSetKernelArg(kernel->kernel, (cl_uint)(buffer_count + i), sizeof(encl_scalar), &scalars[i]));
     }
-    ENCL_CL_TRY(clEnqueueNDRangeKernel(queue, kernel->kernel, 2, NULL, global, local, 0, NULL, event));
+    ENCL_CL_TRY(clEnqueueNDRangeKernel(queue, kernel->kernel, 2, NULL, global, local, 0, NULL, command));
 cleanup:
     if (status != ENCL_OK) {
         return encl_fail_context(status, "kernel %s", row->name);

@@ -2,6 +2,7 @@
 #ifndef ENCL_OP_KERNEL_H
 #define ENCL_OP_KERNEL_H
 
+#include "runtime/device/command.h"
 #include "runtime/device/program.h"
 #include "runtime/op/operator.h"
 
@@ -62,8 +63,8 @@ encl_status encl_kernel_open(const encl_device *device, const encl_kernel_row *r
 void encl_kernel_close(encl_kernel *kernel); // a zeroed one is allowed
 
 // Enqueues one call; buffers in the operator's order. shape->rows ≤ shape->first_row launches nothing.
-// event may be NULL; else the caller releases it (it stays NULL where nothing was launched).
-encl_status encl_kernel_enqueue(const encl_kernel *kernel, cl_command_queue queue, const encl_shape *shape,
-                                const cl_mem *buffers, cl_event *event);
+// command may be NULL; else the caller releases it (it stays NULL where nothing was launched).
+encl_status encl_kernel_enqueue(const encl_kernel *kernel, encl_queue queue, const encl_shape *shape,
+                                const encl_buffer *buffers, encl_command *command);
 
 #endif

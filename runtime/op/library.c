@@ -23,7 +23,7 @@ encl_status encl_library_scratch(const encl_device *device, const encl_library_p
     return code == CLBlastSuccess ? ENCL_OK : library_fail(code, "CLBlastSGemmTempBufferSize");
 }
 
-encl_status encl_library_enqueue(cl_command_queue queue, const encl_library_product *p, cl_mem scratch) {
+encl_status encl_library_enqueue(encl_queue queue, const encl_library_product *p, encl_buffer scratch) {
     encl_mutex_lock(&library_mutex);
     const CLBlastStatusCode code = CLBlastSgemmWithTempBuffer(
         CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeYes, p->rows, p->columns, p->depth, 1.0f, p->x, 0,

@@ -2,13 +2,13 @@
 #ifndef ENCL_OP_LIBRARY_H
 #define ENCL_OP_LIBRARY_H
 
-#include "runtime/device/device.h"
+#include "runtime/device/command.h"
 
 typedef struct encl_library_product {
     size_t rows, columns, depth; // M, N, K
-    cl_mem x;                    // [M, K]
-    cl_mem weight;               // [N, K]
-    cl_mem out;                  // [M, out_stride], written at column first_column
+    encl_buffer x;               // [M, K]
+    encl_buffer weight;          // [N, K]
+    encl_buffer out;             // [M, out_stride], written at column first_column
     size_t out_stride, first_column;
 } encl_library_product;
 
@@ -17,6 +17,6 @@ encl_status encl_library_scratch(const encl_device *device, const encl_library_p
 
 // Enqueues out = x · weightᵀ. scratch: a buffer of at least encl_library_scratch bytes, NULL where that is 0.
 // CLBlast compiles at the first call of a shape's routine: warm it before runs. One thread at a time a process.
-encl_status encl_library_enqueue(cl_command_queue queue, const encl_library_product *product, cl_mem scratch);
+encl_status encl_library_enqueue(encl_queue queue, const encl_library_product *product, encl_buffer scratch);
 
 #endif

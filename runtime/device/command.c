@@ -1,0 +1,119 @@
+#include "runtime/device/command.h"
+
+#include <stdlib.h>
+
+#include "runtime/base/memory.h"
+
+encl_status encl_buffer_create(const encl_device *device, size_t bytes, encl_buffer *buffer) {
+    cl_int error = CL_SUCCESS;
+    *buffer = NULL;
+    cl_mem made = clCreateBuffer(encl_device_context(device), CL_MEM_READ_WRITE, bytes == 0 ? 4 : bytes, NULL, &error);
+    if (error != CL_SUCCESS) {
+        encl_status status = encl_cl_fail(error, "clCreateBuffer");
+        return encl_fail_context(status, "%zu bytes", bytes);
+    }
+    *buffer = made;
+    return ENCL_OK;
+}
+
+encl_status encl_buffer_part(encl_buffer whole, size_t offset, size_t bytes, encl_buffer *part) {
+    const cl_buffer_region region = {offset, bytes};
+    cl_int error = CL_SUCCESS;
+    *part = NULL;
+    cl_mem made = clCreateSubBuffer(whole, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &error);
+    if (error != CL_SUCCESS) {
+        return encl_cl_fail(error, "clCreateSubBuffer");
+    }
+    *part = made;
+    return ENCL_OK;
+}
+
+void encl_buffer_release(encl_buffer buffer) {
+    if (buffer != NULL) {
+        clReleaseMemObject(buffer);
+    }
+}
+
+static encl_status check(cl_int error, const char *call) {
+    return error == CL_SUCCESS ? ENCL_OK : encl_cl_fail(error, call);
+}
+
+encl_status encl_queue_write(encl_queue queue, encl_buffer buffer, size_t offset, size_t bytes, const void *host,
+                             encl_command *command) {
+    return check(clEnqueueWriteBuffer(queue, buffer, CL_FALSE, offset, bytes, host, 0, NULL, command),
+                 "clEnqueueWriteBuffer");
+}
+
+encl_status encl_queue_read(encl_queue queue, encl_buffer buffer, size_t offset, size_t bytes, void *host,
+                            encl_command *command) {
+    return check(clEnqueueReadBuffer(queue, buffer, CL_FALSE, offset, bytes, host, 0, NULL, command),
+                 "clEnqueueReadBuffer");
+}
+
+encl_status encl_queue_zero(encl_queue queue, encl_buffer buffer, size_t offset, size_t bytes) {
+    const float zero = 0.0f;
+    return check(clEnqueueFillBuffer(queue, buffer, &zero, sizeof zero, offset, bytes, 0, NULL, NULL),
+                 "clEnqueueFillBuffer");
+}
+
+encl_status encl_queue_mark(encl_queue queue, encl_command *command) {
+    return check(clEnqueueMarkerWithWaitList(queue, 0, NULL, command), "clEnqueueMarkerWithWaitList");
+}
+
+encl_status encl_queue_flush(encl_queue queue) {
+    return check(clFlush(queue), "clFlush");
+}
+
+encl_status encl_queue_finish(encl_queue queue) {
+    return check(clFinish(queue), "clFinish");
+}
+
+encl_status encl_command_wait(encl_command command) {
+    return check(clWaitForEvents(1, &command), "clWaitForEvents");
+}
+
+typedef struct notice {
+    void (*over)(void *context, encl_status status);
+    void *context;
+} notice;
+
+static void CL_CALLBACK give_notice(cl_event event, cl_int result, void *context) {
+    const notice given = *(const notice *)context;
+    (void)event;
+    free(context);
+    given.over(given.context, result == CL_COMPLETE ? ENCL_OK : encl_cl_fail(result, "a command of the run"));
+}
+
+encl_status encl_command_notify(encl_command command, void (*over)(void *context, encl_status status), void *context) {
+    notice *given = NULL;
+    encl_status status = encl_allocate(1, sizeof *given, (void **)&given);
+    if (status != ENCL_OK) {
+        return status;
+    }
+    *given = (notice){over, context};
+    status = check(clSetEventCallback(command, CL_COMPLETE, give_notice, given), "clSetEventCallback");
+    if (status != ENCL_OK) {
+        free(given);
+    }
+    return status;
+}
+
+encl_status encl_command_times(encl_command command, int64_t times_ns[4]) {
+    static const cl_profiling_info names[] = {CL_PROFILING_COMMAND_QUEUED, CL_PROFILING_COMMAND_SUBMIT,
+                                              CL_PROFILING_COMMAND_START, CL_PROFILING_COMMAND_END};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        cl_ulong value = 0;
+        const cl_int error = clGetEventProfilingInfo(command, names[i], sizeof value, &value, NULL);
+        if (error != CL_SUCCESS) {
+            return encl_cl_fail(error, "clGetEventProfilingInfo");
+        }
+        times_ns[i] = (int64_t)value;
+    }
+    return ENCL_OK;
+}
+
+void encl_command_release(encl_command command) {
+    if (command != NULL) {
+        clReleaseEvent(command);
+    }
+}

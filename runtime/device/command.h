@@ -1,0 +1,37 @@
+// Device memory and commands, for the rooms that know no OpenCL: handles, and calls that give an encl_status.
+// Queues are in order: commands run one after the other in the order of these calls.
+#ifndef ENCL_DEVICE_COMMAND_H
+#define ENCL_DEVICE_COMMAND_H
+
+#include "runtime/device/device.h"
+
+typedef cl_mem encl_buffer;
+typedef cl_event encl_command;
+typedef cl_command_queue encl_queue;
+
+// Device memory; 0 bytes make a buffer of a few. The device must be acquired. *buffer is NULL on failure.
+encl_status encl_buffer_create(const encl_device *device, size_t bytes, encl_buffer *buffer);
+// A part of a buffer, from an offset that is a multiple of the device's base_alignment. It keeps the whole alive.
+encl_status encl_buffer_part(encl_buffer whole, size_t offset, size_t bytes, encl_buffer *part);
+void encl_buffer_release(encl_buffer buffer); // NULL is allowed
+
+// Copies that return at once: the host's memory must stay until the command is over. `command` may be NULL; else it
+// receives a handle that the caller releases.
+encl_status encl_queue_write(encl_queue queue, encl_buffer buffer, size_t offset, size_t bytes, const void *host,
+                             encl_command *command);
+encl_status encl_queue_read(encl_queue queue, encl_buffer buffer, size_t offset, size_t bytes, void *host,
+                            encl_command *command);
+encl_status encl_queue_zero(encl_queue queue, encl_buffer buffer, size_t offset, size_t bytes);
+// A command that is over when all before it are.
+encl_status encl_queue_mark(encl_queue queue, encl_command *command);
+encl_status encl_queue_flush(encl_queue queue);  // hands what is enqueued to the device
+encl_status encl_queue_finish(encl_queue queue); // and waits for it
+
+encl_status encl_command_wait(encl_command command);
+// Calls over(context, status) on a thread of the driver's when the command is over. That thread's status detail is set.
+encl_status encl_command_notify(encl_command command, void (*over)(void *context, encl_status status), void *context);
+// A finished command's times by the device's clock: queued, submitted, start, end. The queue must have profiling on.
+encl_status encl_command_times(encl_command command, int64_t times_ns[4]);
+void encl_command_release(encl_command command); // NULL is allowed
+
+#endif
