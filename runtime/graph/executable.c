@@ -111,54 +111,6 @@ static void free_slot(encl_executable *e, encl_slot *slot) {
     free(slot->event.begins);
 }
 
-encl_library_product encl_step_product(const encl_executable *e, const encl_step *step, size_t part, size_t rows) {
-    const encl_weight_part *p = &e->weights[step->operands[1].index].parts[part];
-    return (encl_library_product){.rows = rows,
-                                  .columns = (size_t)p->rows,
-                                  .depth = (size_t)step->shape.depth,
-                                  .x = e->tensors[step->operands[0].index],
-                                  .weight = p->buffer,
-                                  .out = e->tensors[step->operands[4].index],
-                                  .out_stride = (size_t)step->shape.out_stride,
-                                  .first_column = (size_t)p->first_row};
-}
-
-// Runs the library's routines for a small and a larger product of every shape, so that no run compiles them.
-static encl_status warm_library(encl_executable *e) {
-    encl_status status = ENCL_OK;
-    const bool software = encl_device_get_info(e->device)->type == ENCL_DEVICE_CPU;
-    const size_t largest = software ? 64 : 2048;
-    for (size_t i = 0; i < e->schedule->step_count; i++) {
-        const encl_step *step = &e->schedule->steps[i];
-        const size_t most = (size_t)e->capacity[step->count];
-        const size_t rows[] = {1, most < largest ? most : largest, most};
-        for (size_t part = 0; step->library && part < e->weights[step->operands[1].index].part_count; part++) {
-            for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
-                const encl_library_product product = encl_step_product(e, step, part, rows[r]);
-                size_t bytes = 0;
-                ENCL_TRY(encl_library_scratch(e->device, &product, &bytes));
-                e->scratch_bytes = bytes > e->scratch_bytes ? bytes : e->scratch_bytes;
-            }
-        }
-    }
-    if (e->scratch_bytes > 0) {
-        ENCL_TRY(encl_buffer_create(e->device, e->scratch_bytes, &e->scratch));
-        e->info.arena_bytes += e->scratch_bytes;
-    }
-    for (size_t i = 0; i < e->schedule->step_count; i++) {
-        const encl_step *step = &e->schedule->steps[i];
-        const size_t most = (size_t)e->capacity[step->count];
-        for (size_t r = 0; step->library && r < 2; r++) {
-            const encl_library_product product =
-                encl_step_product(e, step, 0, r == 0 ? 1 : (most < largest ? most : largest));
-            ENCL_TRY(encl_library_enqueue(encl_device_queue(e->device), &product, e->scratch));
-        }
-    }
-    ENCL_TRY(encl_queue_finish(encl_device_queue(e->device)));
-cleanup:
-    return status;
-}
-
 static bool choose_same_bits(const encl_executable_options *options, const encl_device_info *info) {
     return options->same_bits == ENCL_SAME_BITS_ON ||
            (options->same_bits == ENCL_SAME_BITS_AUTO && info->type == ENCL_DEVICE_CPU);
@@ -250,7 +202,7 @@ encl_status encl_executable_create(const encl_device *device, const encl_graph *
         ENCL_TRY(make_slot(e, &e->slots[i]));
     }
     start = encl_clock_ns();
-    ENCL_TRY(warm_library(e));
+    ENCL_TRY(encl_products_warm(e));
     e->info.build_ns += encl_clock_ns() - start;
     *executable = e;
     e = NULL;

@@ -68,8 +68,17 @@ size_t encl_input_words(const encl_executable *executable, encl_input input, con
 // Checks a batch and fills the slot's host arrays, counts and key sums.
 encl_status encl_inputs_fill(encl_executable *executable, encl_slot *slot, const encl_batch *batch);
 
+// Marks a run as over and tells who waits. Called once a run, by the driver's thread or by the caller's. A release
+// waits until on_done has returned, so that what its context points to may be freed then.
+void encl_event_finish(encl_event *run, encl_status status, const char *detail);
+// Releases the handles of a run's commands.
+void encl_event_drop_commands(encl_event *run);
+
 // The library's product of a step for `rows` rows and one part of its weight.
 encl_library_product encl_step_product(const encl_executable *executable, const encl_step *step, size_t part,
                                        size_t rows);
+// Runs the library's routines for a small and a larger product of every shape, so that no run compiles them, and makes
+// their scratch memory.
+encl_status encl_products_warm(encl_executable *executable);
 
 #endif

@@ -221,31 +221,8 @@ cleanup:
     return status;
 }
 
-// Marks a run as over and tells who waits. Called once a run, by the driver's thread or by the caller's. A release
-// waits until on_done has returned, so that what its context points to may be freed then.
-static void finish(encl_event *run, encl_status status, const char *detail) {
-    encl_executable *e = run->executable;
-    encl_mutex_lock(&e->mutex);
-    void (*on_done)(void *, encl_status) = run->on_done;
-    void *context = run->on_done_context;
-    run->status = status;
-    snprintf(run->detail, sizeof run->detail, "%s", detail);
-    run->on_done = NULL;
-    run->over = true;
-    run->told = on_done == NULL;
-    encl_condition_broadcast(&e->condition);
-    encl_mutex_unlock(&e->mutex);
-    if (on_done != NULL) {
-        on_done(context, status);
-        encl_mutex_lock(&e->mutex);
-        run->told = true;
-        encl_condition_broadcast(&e->condition);
-        encl_mutex_unlock(&e->mutex);
-    }
-}
-
 static void driver_says_over(void *context, encl_status status) {
-    finish(context, status, status == ENCL_OK ? "" : encl_status_detail());
+    encl_event_finish(context, status, status == ENCL_OK ? "" : encl_status_detail());
 }
 
 static encl_status read_profile(encl_event *run) {
@@ -267,16 +244,6 @@ static encl_status read_profile(encl_event *run) {
     }
 cleanup:
     return status;
-}
-
-static void drop_commands(encl_event *run) {
-    for (size_t i = 0; i < run->record_count; i++) {
-        encl_command_release(run->commands[i]);
-        encl_command_release(run->begins[i]);
-    }
-    run->record_count = 0;
-    encl_command_release(run->last);
-    run->last = NULL;
 }
 
 static encl_status enqueue(encl_executable *e, encl_slot *slot, encl_queue queue) {
@@ -336,7 +303,7 @@ encl_status encl_executable_run(encl_executable *e, const encl_batch *batch, boo
     if (status != ENCL_OK) {
         // What was enqueued still reads the slot's memory.
         (void)encl_queue_finish(queue);
-        drop_commands(run);
+        encl_event_drop_commands(run);
         goto cleanup;
     }
     run->taken = true;
@@ -344,7 +311,7 @@ encl_status encl_executable_run(encl_executable *e, const encl_batch *batch, boo
         ENCL_TRY(encl_queue_finish(queue));
         run->wall_ns = encl_clock_ns() - start;
         ENCL_TRY(read_profile(run));
-        finish(run, ENCL_OK, "");
+        encl_event_finish(run, ENCL_OK, "");
     } else {
         ENCL_TRY(encl_command_notify(run->last, driver_says_over, run));
         ENCL_TRY(encl_queue_flush(queue));
@@ -353,97 +320,8 @@ encl_status encl_executable_run(encl_executable *e, const encl_batch *batch, boo
 cleanup:
     if (status != ENCL_OK && run->taken) {
         (void)encl_queue_finish(queue);
-        drop_commands(run);
+        encl_event_drop_commands(run);
         run->taken = false;
     }
     return status;
-}
-
-encl_status encl_event_wait(encl_event *event, int64_t timeout_ns) {
-    encl_executable *e = event->executable;
-    const int64_t now = encl_clock_ns();
-    const int64_t deadline = timeout_ns < INT64_MAX - now ? now + timeout_ns : INT64_MAX;
-    encl_mutex_lock(&e->mutex);
-    while (!event->over) {
-        if (timeout_ns < 0) {
-            encl_condition_wait(&e->condition, &e->mutex);
-        } else if (!encl_condition_wait_until(&e->condition, &e->mutex, deadline) && !event->over) {
-            encl_mutex_unlock(&e->mutex);
-            return encl_fail(ENCL_TIMEOUT, "the run is not over after %lld ms", (long long)(timeout_ns / 1000000));
-        }
-    }
-    const encl_status status = event->status;
-    if (status != ENCL_OK) {
-        encl_status_set_detail(event->detail);
-    }
-    encl_mutex_unlock(&e->mutex);
-    return status;
-}
-
-bool encl_event_poll(encl_event *event) {
-    encl_mutex_lock(&event->executable->mutex);
-    const bool over = event->over;
-    encl_mutex_unlock(&event->executable->mutex);
-    return over;
-}
-
-encl_status encl_event_on_done(encl_event *event, void (*done)(void *context, encl_status status), void *context) {
-    encl_mutex_lock(&event->executable->mutex);
-    const bool over = event->over;
-    if (!over) {
-        event->on_done = done;
-        event->on_done_context = context;
-    }
-    encl_mutex_unlock(&event->executable->mutex);
-    if (over) {
-        done(context, event->status);
-    }
-    return ENCL_OK;
-}
-
-encl_status encl_event_output(encl_event *event, size_t index, const float **data, int64_t *rows, int64_t *columns) {
-    const encl_executable *e = event->executable;
-    *data = NULL;
-    *rows = 0;
-    *columns = 0;
-    if (index >= e->schedule->output_count) {
-        return encl_fail(ENCL_INVALID, "output %zu, the executable has %zu", index, e->schedule->output_count);
-    }
-    if (!encl_event_poll(event) || event->status != ENCL_OK) {
-        return encl_fail(ENCL_INVALID, "the run has no outputs yet, or failed");
-    }
-    const encl_slot *slot = &e->slots[event == &e->slots[0].event ? 0 : 1];
-    *data = slot->outputs[index];
-    *rows = event->counts[e->schedule->outputs[index].count];
-    *columns = e->schedule->outputs[index].width;
-    return ENCL_OK;
-}
-
-encl_status encl_event_profile(encl_event *event, const encl_profile_record **records, size_t *count,
-                               int64_t *wall_ns) {
-    *records = NULL;
-    *count = 0;
-    *wall_ns = 0;
-    if (!event->profiled || !encl_event_poll(event) || event->status != ENCL_OK) {
-        return encl_fail(ENCL_INVALID, "the run was not profiled, is not over, or failed");
-    }
-    *records = event->records;
-    *count = event->record_count;
-    *wall_ns = event->wall_ns;
-    return ENCL_OK;
-}
-
-void encl_event_release(encl_event *event) {
-    if (event == NULL || !event->taken) {
-        return;
-    }
-    encl_executable *e = event->executable;
-    encl_mutex_lock(&e->mutex);
-    while (!event->over || !event->told) {
-        encl_condition_wait(&e->condition, &e->mutex);
-    }
-    encl_mutex_unlock(&e->mutex);
-    drop_commands(event);
-    event->record_count = 0;
-    event->taken = false;
 }

@@ -1,0 +1,126 @@
+// Events: a run as its caller sees it, from the start to the release.
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/clock.h"
+#include "runtime/graph/executable.h"
+
+void encl_event_finish(encl_event *run, encl_status status, const char *detail) {
+    encl_executable *e = run->executable;
+    encl_mutex_lock(&e->mutex);
+    void (*on_done)(void *, encl_status) = run->on_done;
+    void *context = run->on_done_context;
+    run->status = status;
+    snprintf(run->detail, sizeof run->detail, "%s", detail);
+    run->on_done = NULL;
+    run->over = true;
+    run->told = on_done == NULL;
+    encl_condition_broadcast(&e->condition);
+    encl_mutex_unlock(&e->mutex);
+    if (on_done != NULL) {
+        on_done(context, status);
+        encl_mutex_lock(&e->mutex);
+        run->told = true;
+        encl_condition_broadcast(&e->condition);
+        encl_mutex_unlock(&e->mutex);
+    }
+}
+
+void encl_event_drop_commands(encl_event *run) {
+    for (size_t i = 0; i < run->record_count; i++) {
+        encl_command_release(run->commands[i]);
+        encl_command_release(run->begins[i]);
+    }
+    run->record_count = 0;
+    encl_command_release(run->last);
+    run->last = NULL;
+}
+
+encl_status encl_event_wait(encl_event *event, int64_t timeout_ns) {
+    encl_executable *e = event->executable;
+    const int64_t now = encl_clock_ns();
+    const int64_t deadline = timeout_ns < INT64_MAX - now ? now + timeout_ns : INT64_MAX;
+    encl_mutex_lock(&e->mutex);
+    while (!event->over) {
+        if (timeout_ns < 0) {
+            encl_condition_wait(&e->condition, &e->mutex);
+        } else if (!encl_condition_wait_until(&e->condition, &e->mutex, deadline) && !event->over) {
+            encl_mutex_unlock(&e->mutex);
+            return encl_fail(ENCL_TIMEOUT, "the run is not over after %lld ms", (long long)(timeout_ns / 1000000));
+        }
+    }
+    const encl_status status = event->status;
+    if (status != ENCL_OK) {
+        encl_status_set_detail(event->detail);
+    }
+    encl_mutex_unlock(&e->mutex);
+    return status;
+}
+
+bool encl_event_poll(encl_event *event) {
+    encl_mutex_lock(&event->executable->mutex);
+    const bool over = event->over;
+    encl_mutex_unlock(&event->executable->mutex);
+    return over;
+}
+
+encl_status encl_event_on_done(encl_event *event, void (*done)(void *context, encl_status status), void *context) {
+    encl_mutex_lock(&event->executable->mutex);
+    const bool over = event->over;
+    if (!over) {
+        event->on_done = done;
+        event->on_done_context = context;
+    }
+    encl_mutex_unlock(&event->executable->mutex);
+    if (over) {
+        done(context, event->status);
+    }
+    return ENCL_OK;
+}
+
+encl_status encl_event_output(encl_event *event, size_t index, const float **data, int64_t *rows, int64_t *columns) {
+    const encl_executable *e = event->executable;
+    *data = NULL;
+    *rows = 0;
+    *columns = 0;
+    if (index >= e->schedule->output_count) {
+        return encl_fail(ENCL_INVALID, "output %zu, the executable has %zu", index, e->schedule->output_count);
+    }
+    if (!encl_event_poll(event) || event->status != ENCL_OK) {
+        return encl_fail(ENCL_INVALID, "the run has no outputs yet, or failed");
+    }
+    const encl_slot *slot = &e->slots[event == &e->slots[0].event ? 0 : 1];
+    *data = slot->outputs[index];
+    *rows = event->counts[e->schedule->outputs[index].count];
+    *columns = e->schedule->outputs[index].width;
+    return ENCL_OK;
+}
+
+encl_status encl_event_profile(encl_event *event, const encl_profile_record **records, size_t *count,
+                               int64_t *wall_ns) {
+    *records = NULL;
+    *count = 0;
+    *wall_ns = 0;
+    if (!event->profiled || !encl_event_poll(event) || event->status != ENCL_OK) {
+        return encl_fail(ENCL_INVALID, "the run was not profiled, is not over, or failed");
+    }
+    *records = event->records;
+    *count = event->record_count;
+    *wall_ns = event->wall_ns;
+    return ENCL_OK;
+}
+
+void encl_event_release(encl_event *event) {
+    if (event == NULL || !event->taken) {
+        return;
+    }
+    encl_executable *e = event->executable;
+    encl_mutex_lock(&e->mutex);
+    while (!event->over || !event->told) {
+        encl_condition_wait(&e->condition, &e->mutex);
+    }
+    encl_mutex_unlock(&e->mutex);
+    encl_event_drop_commands(event);
+    event->record_count = 0;
+    event->taken = false;
+}
