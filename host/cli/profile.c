@@ -12,7 +12,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 
-enum { KEY_SHAPE = 0x2000, KEY_BATCH, KEY_SEQ, KEY_REPEAT, KEY_CSV, KEY_TRACE, KEY_STRICT };
+enum { KEY_SHAPE = 0x2000, KEY_BATCH, KEY_SEQ, KEY_REPEAT, KEY_CSV, KEY_TRACE, KEY_STRICT, KEY_TOKENS, KEY_POOLING };
 enum {
     REPEAT_DEFAULT = 10,
     REPEAT_LIMIT = 10000,
@@ -20,6 +20,7 @@ enum {
     TOKEN_LIMIT = 1 << 22, // of one batch
     FIRST_WORD_ID = 1000,  // where BERT's vocabularies begin to hold words
     SEED = 1,
+    POOLING_LIMIT = 8,
 };
 static const double perturb_limit = 0.05;
 
@@ -31,6 +32,9 @@ typedef struct settings {
     const char *csv;
     const char *trace;
     bool strict;
+    bool tokens;
+    encl_pooling pooling[POOLING_LIMIT];
+    size_t pooling_count;
 } settings;
 
 static const struct argp_option options[] = {
@@ -40,6 +44,8 @@ static const struct argp_option options[] = {
     {"repeat", KEY_REPEAT, "N", 0, "Runs, plain and profiled (default 10)", 0},
     {"csv", KEY_CSV, "FILE", 0, "Write every command as a line of a spreadsheet", 0},
     {"trace", KEY_TRACE, "FILE", 0, "Write a trace (JSON) for chrome://tracing or Perfetto", 0},
+    {"tokens", KEY_TOKENS, NULL, 0, "Compute every token's last hidden state instead of one vector a text", 0},
+    {"pooling", KEY_POOLING, "LIST", 0, "Pool like embed --pooling; cls computes only the rows it needs", 0},
     {"strict", KEY_STRICT, NULL, 0, "Exit with 4 where the parts do not add up to the wall time", 0},
     {0},
 };
@@ -73,6 +79,11 @@ static encl_status take_option(void *taken, int key, const char *value) {
     case KEY_TRACE:
         chosen->trace = value;
         break;
+    case KEY_TOKENS:
+        chosen->tokens = true;
+        break;
+    case KEY_POOLING:
+        return encl_pooling_parse(value, chosen->pooling, POOLING_LIMIT, &chosen->pooling_count);
     default:
         chosen->strict = true;
         break;
@@ -327,7 +338,9 @@ static encl_status open_run(profile_run *run) {
     ENCL_TRY(chosen->shape != NULL ? encl_model_open_shape(chosen->shape, SEED, &run->model)
                                    : encl_model_open(run->call->arguments[0], &run->model));
     ENCL_TRY(encl_globals_device(run->call->globals, &run->device));
-    ENCL_TRY(encl_model_embed_graph(run->model, NULL, &run->graph));
+    const encl_embed_options embed = {
+        .tokens = chosen->tokens, .pooling = chosen->pooling, .pooling_count = chosen->pooling_count};
+    ENCL_TRY(encl_model_embed_graph(run->model, &embed, &run->graph));
     if (chosen->csv != NULL) {
         ENCL_TRY(encl_result_open(chosen->csv, &run->csv));
         ENCL_TRY(encl_profile_csv_header(run->csv.stream));
