@@ -224,7 +224,8 @@ void encl_executable_destroy(encl_executable *e) {
         }
         free_slot(e, &e->slots[i]);
     }
-    for (size_t i = 0; e->tensors != NULL && i < e->schedule->tensor_count; i++) {
+    const size_t tensor_count = e->schedule == NULL ? 0 : e->schedule->tensor_count;
+    for (size_t i = 0; e->tensors != NULL && i < tensor_count; i++) {
         encl_buffer_release(e->tensors[i]);
     }
     for (size_t i = 0; e->slabs != NULL && i < e->plan.slab_count; i++) {
