@@ -58,7 +58,7 @@ read -ra flags < <(pkg-config --static --cflags --libs encl | sed 's/-lencl/-l:l
     fail "pkg-config, static"
 pass "pkg-config"
 
-cmake -S "$example" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$compiler" >"$work/log" 2>&1 &&
+cmake -G Ninja -S "$example" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$compiler" >"$work/log" 2>&1 &&
     cmake --build "$work/cmake" >>"$work/log" 2>&1 || fail "find_package: $(cat "$work/log")"
 [ -x "$work/cmake/embed_static" ] || fail "find_package: no target encl::encl_static"
 pass "find_package"
