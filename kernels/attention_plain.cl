@@ -44,10 +44,10 @@ static inline float add_lanes(floats v) {
 #endif
 }
 
-__kernel void attention_plain(__global const float *q, __global const float *keys, __global const float *kv,
-                              __global const attention_block *list, __global float *out, int count, int heads,
-                              int q_stride, int kv_stride, int key_column, int value_column, int out_stride,
-                              float scale) {
+__kernel void attention_plain(
+    __global const float *q, __global const float *keys, __global const float *kv, __global const attention_block *list,
+    __global float *out, int count, int heads, int q_stride, int kv_stride, int key_column, int value_column,
+    int out_stride, float scale) {
     const int item = get_global_id(0);
     const int head = get_global_id(1);
     if (item >= count || head >= heads) {

@@ -143,8 +143,9 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void attention_tile(
 #pragma unroll 1
             for (int d = 0; d < HEAD_SIZE; d += 16) {
                 const float16 before = first == 0 ? (float16)(0.0f) : vload16(0, result + i * HEAD_SIZE + d);
-                vstore16(fma(before, (float16)(rescale[i]), vload16(0, part + i * HEAD_SIZE + d)), 0,
-                         result + i * HEAD_SIZE + d);
+                vstore16(
+                    fma(before, (float16)(rescale[i]), vload16(0, part + i * HEAD_SIZE + d)), 0,
+                    result + i * HEAD_SIZE + d);
             }
         }
     }

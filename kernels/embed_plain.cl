@@ -2,11 +2,11 @@
 // The word table may lie in up to four buffers of `part_rows` rows each.
 // gpu-check:
 
-__kernel void embed_plain(__global const float *word0, __global const float *word1, __global const float *word2,
-                          __global const float *word3, __global const float *position, __global const float *type,
-                          __global const float *gamma, __global const float *beta, __global const int *ids,
-                          __global const int *types, __global const int *positions, __global float *out, int M,
-                          int H, int part_rows, float epsilon) {
+__kernel void embed_plain(
+    __global const float *word0, __global const float *word1, __global const float *word2, __global const float *word3,
+    __global const float *position, __global const float *type, __global const float *gamma, __global const float *beta,
+    __global const int *ids, __global const int *types, __global const int *positions, __global float *out, int M,
+    int H, int part_rows, float epsilon) {
     const int m = get_global_id(0);
     if (m >= M) {
         return;

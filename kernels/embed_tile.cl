@@ -3,11 +3,10 @@
 #include "vector.h"
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void embed_tile(
-    __global const float *word0, __global const float *word1, __global const float *word2,
-    __global const float *word3, __global const float *restrict position, __global const float *restrict type,
-    __global const float *restrict gamma, __global const float *restrict beta, __global const int *restrict ids,
-    __global const int *restrict types, __global const int *restrict positions, __global float *restrict out, int M,
-    int H, int part_rows, float epsilon) {
+    __global const float *word0, __global const float *word1, __global const float *word2, __global const float *word3,
+    __global const float *restrict position, __global const float *restrict type, __global const float *restrict gamma,
+    __global const float *restrict beta, __global const int *restrict ids, __global const int *restrict types,
+    __global const int *restrict positions, __global float *restrict out, int M, int H, int part_rows, float epsilon) {
     const int m = get_group_id(0);
     const int id = ids[m];
     const int part = id / part_rows;

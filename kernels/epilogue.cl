@@ -4,8 +4,9 @@
 // gpu-check: -DACTIVATION=0 -DRESIDUAL=1
 #include "activation.h"
 
-__kernel void epilogue(__global const float *product, __global const float *bias, __global const float *residual,
-                       __global float *out, int M, int N) {
+__kernel void epilogue(
+    __global const float *product, __global const float *bias, __global const float *residual, __global float *out,
+    int M, int N) {
     const int n = get_global_id(0);
     const int m = get_global_id(1);
     if (n >= N || m >= M) {

@@ -2,10 +2,9 @@
 // list[panel] = (first token row, tokens in the panel). One work-item a (panel, head).
 // Grid: (panels, heads), work-groups of one.
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void keys_tile(__global const float *restrict kv,
-                                                                      __global const int2 *restrict list,
-                                                                      __global float *restrict panels, int count,
-                                                                      int heads, int stride, int key_column) {
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void keys_tile(
+    __global const float *restrict kv, __global const int2 *restrict list, __global float *restrict panels, int count,
+    int heads, int stride, int key_column) {
     const int panel = get_group_id(0);
     const int head = get_group_id(1);
     const int2 item = list[panel];

@@ -1,8 +1,9 @@
 // (x − mean)/√(variance + ε) · γ + β, one work-item a row.
 // gpu-check:
 
-__kernel void layer_norm_plain(__global const float *x, __global const float *gamma, __global const float *beta,
-                               __global float *out, int M, int H, float epsilon) {
+__kernel void layer_norm_plain(
+    __global const float *x, __global const float *gamma, __global const float *beta, __global float *out, int M, int H,
+    float epsilon) {
     const int m = get_global_id(0);
     if (m >= M) {
         return;

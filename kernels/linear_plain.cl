@@ -4,9 +4,9 @@
 // gpu-check: -DACTIVATION=0 -DRESIDUAL=1
 #include "activation.h"
 
-__kernel void linear_plain(__global const float *x, __global const float *weight, __global const float *bias,
-                           __global const float *residual, __global float *out, int M, int N, int K, int row0,
-                           int column0, int x_stride, int out_stride) {
+__kernel void linear_plain(
+    __global const float *x, __global const float *weight, __global const float *bias, __global const float *residual,
+    __global float *out, int M, int N, int K, int row0, int column0, int x_stride, int out_stride) {
     const int n = get_global_id(0);
     const int m = row0 + (int)get_global_id(1);
     if (n >= N || m >= M) {

@@ -19,8 +19,8 @@
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
     __global const float *restrict x, __global const float *restrict weight, __global const float *restrict bias,
-    __global const float *residual, __global float *out, int M, int N, int K, int row0, int column0,
-    int x_stride, int out_stride) {
+    __global const float *residual, __global float *out, int M, int N, int K, int row0, int column0, int x_stride,
+    int out_stride) {
     const int row = row0 + (int)get_group_id(0) * TILE_ROWS;
     const int panel = get_group_id(1);
     __global const float *a = x + (size_t)row * x_stride;
@@ -32,8 +32,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
         sum[i][0] = (float16)(0.0f);
         sum[i][1] = (float16)(0.0f);
     }
-    // The tiles of a panel run one after the other. Each fetches its share of the next panel, so that weights arrive from
-    // memory while the arithmetic goes on.
+    // The tiles of a panel run one after the other. Each fetches its share of the next panel, so that weights arrive
+    // from memory while the arithmetic goes on.
     const int share = max(1, PANEL / (int)get_num_groups(0));
     __global const float *next = w + (size_t)K * PANEL + (size_t)get_group_id(0) * K * share;
 #pragma unroll 1

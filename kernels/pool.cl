@@ -9,8 +9,9 @@
 #define POOLING_WEIGHTED_MEAN 4
 #define POOLING_LAST 5
 
-__kernel void pool(__global const float *x, __global const int *offsets, __global float *out, int M, int H,
-                   int out_stride, int out_column) {
+__kernel void pool(
+    __global const float *x, __global const int *offsets, __global float *out, int M, int H, int out_stride,
+    int out_column) {
     const int h = get_global_id(0);
     const int b = get_global_id(1);
     if (h >= H || b >= M) {

@@ -34,7 +34,7 @@ files() {
 check_format() {
     local mode=(--dry-run -Werror)
     [ -z $fix ] || mode=(-i)
-    files '*.c' '*.h' | xargs clang-format-14 "${mode[@]}"
+    files '*.c' '*.h' '*.cl' | xargs clang-format-14 "${mode[@]}"
 }
 
 check_shell() {
