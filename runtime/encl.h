@@ -30,22 +30,22 @@ extern "C" {
 // ---- Status -----------------------------------------------------------------------------------------------
 
 // X(name, number, text). Numbers are stable.
-#define ENCL_STATUS_LIST(X)                               \
-    X(OK, 0, "ok")                                        \
-    X(INVALID, 1, "invalid argument")                     \
-    X(OUT_OF_MEMORY, 2, "out of host memory")             \
-    X(IO, 3, "input or output failed")                    \
-    X(NOT_FOUND, 4, "not found")                          \
-    X(FORMAT, 5, "malformed data")                        \
-    X(UNSUPPORTED, 6, "not supported")                    \
-    X(NO_DEVICE, 7, "no OpenCL device")                   \
-    X(DEVICE, 8, "OpenCL call failed")                    \
-    X(DEVICE_MEMORY, 9, "out of device memory")           \
-    X(BUILD, 10, "kernel does not build")                 \
-    X(BUSY, 11, "too many runs in flight")                \
-    X(TIMEOUT, 12, "timed out")                           \
-    X(NOT_FINITE, 13, "a weight or result is not finite") \
-    X(INTERRUPTED, 14, "interrupted")                     \
+#define ENCL_STATUS_LIST(X)                     \
+    X(OK, 0, "ok")                              \
+    X(INVALID, 1, "invalid argument")           \
+    X(OUT_OF_MEMORY, 2, "out of host memory")   \
+    X(IO, 3, "input or output failed")          \
+    X(NOT_FOUND, 4, "not found")                \
+    X(FORMAT, 5, "malformed data")              \
+    X(UNSUPPORTED, 6, "not supported")          \
+    X(NO_DEVICE, 7, "no OpenCL device")         \
+    X(DEVICE, 8, "OpenCL call failed")          \
+    X(DEVICE_MEMORY, 9, "out of device memory") \
+    X(BUILD, 10, "kernel does not build")       \
+    X(BUSY, 11, "too many runs in flight")      \
+    X(TIMEOUT, 12, "timed out")                 \
+    X(NOT_FINITE, 13, "a number is not finite") \
+    X(INTERRUPTED, 14, "interrupted")           \
     X(INTERNAL, 15, "internal error")
 
 typedef enum encl_status {
@@ -180,7 +180,8 @@ ENCL_API encl_status encl_graph_add(encl_graph *graph, encl_value a, encl_value 
 // (x − mean)/√(variance + ε) · γ + β over the row (Ba, Kiros & Hinton 2016, equations 3 and 4).
 ENCL_API encl_status encl_graph_layer_norm(encl_graph *graph, encl_value x, const encl_weight *gamma,
                                            const encl_weight *beta, float epsilon, encl_value *value);
-// softmax(QKᵀ/√d)·V within each sequence and head (Vaswani et al. 2017, equation 1). q, k, v: [T, heads · d].
+// softmax(QKᵀ/√d)·V within each sequence and head (Vaswani et al. 2017, equation 1). q, k, v: [T, heads · d]. So far k
+// and v must be linear values of one input that nothing else reads; else making an executable is UNSUPPORTED.
 ENCL_API encl_status encl_graph_attention(encl_graph *graph, encl_value q, encl_value k, encl_value v, int32_t heads,
                                           encl_value *value);
 // Rows of x [T, H]: [B, H] or [R, H].
@@ -203,8 +204,8 @@ typedef struct encl_event encl_event;
 
 // The most that one run takes; 0 means the default, which is less where the device's memory asks for it.
 typedef struct encl_capacity {
-    int32_t tokens;    // default 16,384
-    int32_t sequences; // default tokens / 8, at least 1
+    int32_t tokens;    // default 16,384, on CPU devices 4,096, at least the longest sequence
+    int32_t sequences; // default tokens / 8, rounded up
     int32_t selected;  // default 1,024
     int32_t panels;    // blocks of 32 keys that sequences fill: Σ ⌈length / 32⌉; default tokens/32 + sequences
 } encl_capacity;
@@ -226,18 +227,18 @@ typedef struct encl_executable_options {
     encl_gemm gemm;
     encl_same_bits same_bits;
     int32_t depth;      // runs in flight, 1 or 2; 0 means 2
-    const char *family; // only rows of this kernel family ("plain", "tile"); NULL: the device's
+    const char *family; // only rows of this kernel family ("plain", "tile", "group"); NULL: the device's
 } encl_executable_options;
 
 typedef struct encl_executable_info {
     encl_capacity capacity;
     size_t outputs;
-    size_t nodes;            // launches a run makes, at most
+    size_t nodes;            // steps of a run
     uint64_t weight_bytes;   // on the device
     uint64_t arena_bytes;    // activations, with reuse
     uint64_t unshared_bytes; // the same without reuse
     size_t arena_slabs;
-    const char *gemm; // provider of the matrix products: "tile", "plain", "clblast"
+    const char *gemm; // provider of the matrix products: "tile", "plain", "clblast"; "none"
     bool same_bits;
     int64_t build_ns;  // programs: compiling or loading
     int64_t upload_ns; // weights
@@ -273,8 +274,8 @@ ENCL_API encl_status encl_executable_run(encl_executable *executable, const encl
 // Waits at most timeout_ns (negative: for ever). ENCL_TIMEOUT, or the run's own status.
 ENCL_API encl_status encl_event_wait(encl_event *event, int64_t timeout_ns);
 ENCL_API bool encl_event_poll(encl_event *event); // true when the run is over
-// Calls done(context, status) once when the run is over, at once if it is already. A release waits for its return, so
-// done must not release the event.
+// Calls done(context, status) once when the run is over, at once if it is already. One an event: a second is INVALID. A
+// release waits for its return, so done must not release the event.
 ENCL_API encl_status encl_event_on_done(encl_event *event, void (*done)(void *context, encl_status status),
                                         void *context);
 // After a successful wait: output `index`, [rows, columns], valid until the event is released.

@@ -347,6 +347,10 @@ static encl_status open_run(profile_run *run) {
     }
     if (chosen->trace != NULL) {
         run->events = cJSON_CreateArray();
+        if (run->events == NULL) {
+            status = encl_fail_memory(sizeof(cJSON));
+            goto cleanup;
+        }
     }
     if (run->call->globals->json) {
         ENCL_TRY(encl_profile_print_header(encl_model_get_info(run->model), encl_device_get_info(run->device)));

@@ -127,9 +127,6 @@ static encl_status set_limits(encl_embedder *e, const encl_embed_options *option
     return ENCL_OK;
 }
 
-// On a CPU a batch of this many tokens keeps activations in its caches and loses nothing to a larger one.
-static const int32_t cpu_tokens = 4096;
-
 // The longest text must fit an empty batch, or the pipeline would wait for room for ever.
 static encl_status check_capacity(const encl_embedder *e) {
     const encl_capacity *capacity = &encl_executable_get_info(e->executable)->capacity;
@@ -156,9 +153,6 @@ encl_status encl_embedder_create(const encl_model *model, const encl_device *dev
     e->model = model;
     ENCL_TRY(find_prompt(model, options->prompt, &e->prompt));
     ENCL_TRY(set_limits(e, options));
-    if (executable.capacity.tokens == 0 && encl_device_get_info(device)->type == ENCL_DEVICE_CPU) {
-        executable.capacity.tokens = e->max_length > (size_t)cpu_tokens ? (int32_t)e->max_length : cpu_tokens;
-    }
     e->depth = executable.depth == 1 ? 1 : MOST_IN_FLIGHT;
     ENCL_TRY(encl_model_embed_graph(model, options, &graph));
     ENCL_TRY(encl_executable_create(device, graph, &executable, &e->executable));

@@ -1,4 +1,4 @@
-// OpenCL devices from the inside: discovery, capabilities, context, queues. With program.h, cache.h and buffer.h the
+// OpenCL devices from the inside: discovery, capabilities, context, queues. With program.h, cache.h and command.h the
 // only way the rest of the runtime reaches OpenCL.
 #ifndef ENCL_DEVICE_DEVICE_H
 #define ENCL_DEVICE_DEVICE_H

@@ -11,7 +11,7 @@
 typedef struct encl_program {
     const encl_device *device;
     cl_program program;
-    char *file; // "matmul.cl"
+    char *file; // "pool.cl"
     char *options;
     char key[65]; // of the cache
     bool from_cache;
@@ -23,7 +23,7 @@ encl_status encl_program_source(const char *file, char **text);
 
 // Builds or loads. The source is kernels/prelude.h (FP_CONTRACT OFF and shared helpers) followed by the file, with
 // #line marks, so that messages name the file and its line. A build failure is BUILD with the log's first error:
-// "matmul.cl:41: use of undeclared identifier 'x' (device …)". The device must be acquired. Any thread.
+// "pool.cl:41: use of undeclared identifier 'x' (device …)". The device must be acquired. Any thread.
 encl_status encl_program_build(const encl_device *device, const char *file, const char *options,
                                encl_program **program);
 void encl_program_destroy(encl_program *program);

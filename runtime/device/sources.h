@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 typedef struct encl_kernel_file {
-    const char *name; // "matmul.cl"
+    const char *name; // "pool.cl"
     const char *text; // NUL-terminated
     size_t length;
 } encl_kernel_file;

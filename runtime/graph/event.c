@@ -67,6 +67,10 @@ bool encl_event_poll(encl_event *event) {
 encl_status encl_event_on_done(encl_event *event, void (*done)(void *context, encl_status status), void *context) {
     encl_mutex_lock(&event->executable->mutex);
     const bool over = event->over;
+    if (!over && event->on_done != NULL) {
+        encl_mutex_unlock(&event->executable->mutex);
+        return encl_fail(ENCL_INVALID, "the event has an on_done already");
+    }
     if (!over) {
         event->on_done = done;
         event->on_done_context = context;
@@ -121,6 +125,5 @@ void encl_event_release(encl_event *event) {
     }
     encl_mutex_unlock(&e->mutex);
     encl_event_drop_commands(event);
-    event->record_count = 0;
     event->taken = false;
 }

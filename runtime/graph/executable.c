@@ -6,8 +6,9 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 
-static const int32_t default_tokens = 16384;
 static const int32_t default_selected = 1024;
+// Of work-groups in a grid's second dimension.
+static const int32_t most_gpu_tokens = 65535;
 // Activations, weights and read-back share the device with others: a default capacity takes at most half of its memory.
 static const uint64_t memory_share = 2;
 
@@ -38,23 +39,41 @@ static uint64_t weight_bytes(const encl_schedule *schedule) {
     return bytes;
 }
 
-// Plans memory for the wanted capacity; a default one is halved until it fits the device.
+// Tokens where the caller names none. On a CPU, batches of this many keep its caches and lose nothing to larger ones.
+static int32_t default_tokens(const encl_executable *e) {
+    const bool cpu = encl_device_get_info(e->device)->type == ENCL_DEVICE_CPU;
+    const int32_t tokens = cpu ? 4096 : 16384;
+    const int32_t longest = e->schedule->max_position;
+    return longest == INT32_MAX || longest < tokens ? tokens : longest;
+}
+
+// True where activations, weights and the library's scratch memory fit the device.
+static bool fits(const encl_executable *e) {
+    const encl_device_info *info = encl_device_get_info(e->device);
+    const uint64_t total = e->plan.arena_bytes + weight_bytes(e->schedule) + e->scratch_bytes;
+    return total <= info->global_memory / memory_share && e->scratch_bytes <= info->max_allocation;
+}
+
+// Plans memory for the wanted capacity; a default one is halved until it fits the device, or holds one sequence only.
 static encl_status plan_memory(encl_executable *e, const encl_capacity *wanted) {
     const encl_device_info *info = encl_device_get_info(e->device);
     const uint64_t alignment = info->base_alignment < 64 ? 64 : info->base_alignment;
-    for (int32_t tokens = default_tokens;; tokens /= 2) {
+    const int32_t longest = e->schedule->max_position == INT32_MAX ? 512 : e->schedule->max_position;
+    for (int32_t tokens = default_tokens(e);; tokens /= 2) {
+        const bool may_shrink = wanted->tokens <= 0 && tokens / 2 >= longest;
         set_capacity(e, wanted, tokens);
-        encl_status status = encl_plan_create(e->schedule, e->capacity, alignment, info->max_allocation, &e->plan);
-        const bool may_shrink = wanted->tokens <= 0 && tokens > 512;
-        if (status == ENCL_OK) {
-            const uint64_t total = e->plan.arena_bytes + weight_bytes(e->schedule);
-            if (total <= info->global_memory / memory_share || !may_shrink) {
-                return ENCL_OK;
-            }
-            encl_plan_free(&e->plan);
-        } else if (status != ENCL_DEVICE_MEMORY || !may_shrink) {
+        encl_status status = encl_products_scratch(e);
+        if (status != ENCL_OK) {
             return status;
         }
+        status = encl_plan_create(e->schedule, e->capacity, alignment, info->max_allocation, &e->plan);
+        if (status == ENCL_OK && (fits(e) || !may_shrink)) {
+            return ENCL_OK;
+        }
+        if (status != ENCL_OK && (status != ENCL_DEVICE_MEMORY || !may_shrink)) {
+            return status;
+        }
+        encl_plan_free(&e->plan);
     }
 }
 
@@ -160,11 +179,10 @@ cleanup:
 }
 
 static encl_status upload(encl_executable *e, const encl_graph *graph) {
-    const encl_shape shape = {0};
     const encl_kernel *pack = NULL;
-    for (size_t i = 0; i < e->kernels.count && pack == NULL; i++) {
+    for (size_t i = 0; i < e->kernels.count; i++) {
         if (e->kernels.kernels[i].row->op == ENCL_OP_PACK) {
-            pack = encl_kernels_find(&e->kernels, e->kernels.kernels[i].row, &shape);
+            pack = &e->kernels.kernels[i];
         }
     }
     return encl_weights_upload(e->device, graph, e->schedule, pack, &e->weights, &e->info.weight_bytes);
@@ -181,6 +199,10 @@ encl_status encl_executable_create(const encl_device *device, const encl_graph *
     if (options->depth < 0 || options->depth > ENCL_MOST_SLOTS || options->capacity.tokens < 0 ||
         options->capacity.sequences < 0 || options->capacity.selected < 0 || options->capacity.panels < 0) {
         return encl_fail(ENCL_INVALID, "depth %d or a capacity is out of range", (int)options->depth);
+    }
+    if (options->capacity.tokens > most_gpu_tokens && encl_device_get_info(device)->type != ENCL_DEVICE_CPU) {
+        return encl_fail(ENCL_INVALID, "a capacity of %d tokens, GPUs take at most %d work-groups in a row",
+                         (int)options->capacity.tokens, (int)most_gpu_tokens);
     }
     ENCL_TRY(encl_allocate(1, sizeof *e, (void **)&e));
     e->device = device;

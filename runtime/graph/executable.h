@@ -21,7 +21,7 @@ struct encl_event {
     char detail[512];
     void (*on_done)(void *context, encl_status status);
     void *on_done_context;
-    // The last command, until the run is over.
+    // Over when the run is; kept until the release.
     encl_command last;
     int64_t counts[ENCL_COUNTS];
     double keys[3]; // Σ queries · keys of each attention work list
@@ -77,6 +77,8 @@ void encl_event_drop_commands(encl_event *run);
 // The library's product of a step for `rows` rows and one part of its weight.
 encl_library_product encl_step_product(const encl_executable *executable, const encl_step *step, size_t part,
                                        size_t rows);
+// Sets scratch_bytes: what the library's products take at most, for the capacity as it is set.
+encl_status encl_products_scratch(encl_executable *executable);
 // Runs the library's routines for a small and a larger product of every shape, so that no run compiles them, and makes
 // their scratch memory.
 encl_status encl_products_warm(encl_executable *executable);

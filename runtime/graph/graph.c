@@ -29,12 +29,12 @@ static bool is_value(const encl_graph *graph, encl_value value) {
     return value > 0 && (size_t)value <= graph->node_count;
 }
 
-// Copies a weight whose shape must be [rows, columns]; rows < 0: any. NULL gives index -1.
+// Copies a weight whose shape must be [rows, columns]; rows < 0: any.
 static encl_status add_weight(encl_graph *graph, const encl_weight *weight, int64_t rows, int64_t columns,
                               int32_t *index) {
     *index = -1;
-    if (weight == NULL) {
-        return ENCL_OK;
+    if (weight == NULL || weight->read == NULL) {
+        return encl_fail(ENCL_INVALID, "a weight of [%lld, %lld] is missing", (long long)rows, (long long)columns);
     }
     if ((rows >= 0 && weight->rows != rows) || weight->columns != columns || weight->rows < 1 ||
         weight->rows > INT32_MAX || weight->columns > INT32_MAX) {
@@ -87,11 +87,11 @@ encl_status encl_graph_embed(encl_graph *graph, const encl_weight *word, const e
                              const encl_weight *type, const encl_weight *gamma, const encl_weight *beta, float epsilon,
                              encl_value *value) {
     encl_status status = ENCL_OK;
-    const int64_t width = word->columns;
+    const int64_t width = word == NULL ? 0 : word->columns;
     encl_node node = {.kind = ENCL_NODE_EMBED, .rows = ENCL_ROWS_TOKENS, .width = (int32_t)width, .epsilon = epsilon};
     *value = 0;
     if (width < 1) {
-        return encl_fail(ENCL_INVALID, "weight %s has no columns", word->name);
+        return encl_fail(ENCL_INVALID, "embed: the word table is missing or has no columns");
     }
     ENCL_TRY(add_weight(graph, word, -1, width, &node.weights[0]));
     ENCL_TRY(add_weight(graph, position, -1, width, &node.weights[1]));
@@ -110,7 +110,9 @@ encl_status encl_graph_linear(encl_graph *graph, encl_value x, const encl_weight
     *value = 0;
     ENCL_TRY(start_node(graph, ENCL_NODE_LINEAR, "linear", x, &node));
     ENCL_TRY(add_weight(graph, weight, -1, node.width, &node.weights[0]));
-    ENCL_TRY(add_weight(graph, bias, weight->rows, 0, &node.weights[1]));
+    if (bias != NULL) {
+        ENCL_TRY(add_weight(graph, bias, weight->rows, 0, &node.weights[1]));
+    }
     node.width = (int32_t)weight->rows;
     ENCL_TRY(add_node(graph, &node, value));
 cleanup:

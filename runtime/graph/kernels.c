@@ -61,7 +61,7 @@ cleanup:
 
 // What came of making one kernel.
 typedef struct outcome {
-    encl_status status; // BUILD and DEVICE: the row is of no use here; others end the executable
+    encl_status status; // BUILD, DEVICE, DEVICE_MEMORY: the row is of no use here; others end the executable
     char *detail;       // why, for these; NULL for OK
 } outcome;
 
@@ -89,7 +89,8 @@ cleanup:
 }
 
 static bool is_of_no_use(encl_status status) {
-    return status == ENCL_BUILD || status == ENCL_DEVICE;
+    // Drivers say CL_OUT_OF_RESOURCES of a kernel that wants too many registers.
+    return status == ENCL_BUILD || status == ENCL_DEVICE || status == ENCL_DEVICE_MEMORY;
 }
 
 // One kernel from start to end. What came from the cache and fails is built from source and checked once more.

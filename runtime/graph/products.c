@@ -13,23 +13,32 @@ encl_library_product encl_step_product(const encl_executable *e, const encl_step
                                   .first_column = (size_t)p->first_row};
 }
 
-encl_status encl_products_warm(encl_executable *e) {
+// A product takes most scratch where its rows are many but no multiple of CLBlast's tile: whole tiles need no copies.
+encl_status encl_products_scratch(encl_executable *e) {
     encl_status status = ENCL_OK;
-    const bool software = encl_device_get_info(e->device)->type == ENCL_DEVICE_CPU;
-    const size_t largest = software ? 64 : 2048;
+    e->scratch_bytes = 0;
     for (size_t i = 0; i < e->schedule->step_count; i++) {
         const encl_step *step = &e->schedule->steps[i];
         const size_t most = (size_t)e->capacity[step->count];
-        const size_t rows[] = {1, most < largest ? most : largest, most};
-        for (size_t part = 0; step->library && part < e->weights[step->operands[1].index].part_count; part++) {
-            for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
-                const encl_library_product product = encl_step_product(e, step, part, rows[r]);
-                size_t bytes = 0;
-                ENCL_TRY(encl_library_scratch(e->device, &product, &bytes));
-                e->scratch_bytes = bytes > e->scratch_bytes ? bytes : e->scratch_bytes;
-            }
+        const size_t rows[] = {1, most > 1 ? most - 1 : 1, most};
+        for (size_t r = 0; step->library && r < sizeof rows / sizeof rows[0]; r++) {
+            const encl_library_product product = {.rows = rows[r],
+                                                  .columns = (size_t)step->shape.columns,
+                                                  .depth = (size_t)step->shape.depth,
+                                                  .out_stride = (size_t)step->shape.out_stride};
+            size_t bytes = 0;
+            ENCL_TRY(encl_library_scratch(e->device, &product, &bytes));
+            e->scratch_bytes = bytes > e->scratch_bytes ? bytes : e->scratch_bytes;
         }
     }
+cleanup:
+    return status;
+}
+
+encl_status encl_products_warm(encl_executable *e) {
+    encl_status status = ENCL_OK;
+    const bool cpu = encl_device_get_info(e->device)->type == ENCL_DEVICE_CPU;
+    const size_t largest = cpu ? 64 : 2048;
     if (e->scratch_bytes > 0) {
         ENCL_TRY(encl_buffer_create(e->device, e->scratch_bytes, &e->scratch));
         e->info.arena_bytes += e->scratch_bytes;

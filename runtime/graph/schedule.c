@@ -348,7 +348,8 @@ static encl_status lower_attention(lowerer *l, encl_value value, const encl_node
         ENCL_TRY(tensor_of(l, qkv[0], rows, &q.tensor));
     }
     if (k.tensor != v.tensor || q.column != 0) {
-        return encl_fail(ENCL_UNSUPPORTED, "attention: keys and values must be projections of one value");
+        return encl_fail(ENCL_UNSUPPORTED, "attention: keys and values must be linear values of one input that nothing "
+                                           "else reads, both with or both without bias");
     }
     shape->heads = node->heads;
     shape->head_size = node->width / node->heads;

@@ -1,12 +1,12 @@
 // Runs a kernel on random numbers and compares it with the C reference: self-checks while an executable is made, the
-// operator tests, later the doctor.
+// operator tests.
 #ifndef ENCL_OP_CHECK_H
 #define ENCL_OP_CHECK_H
 
 #include "runtime/op/kernel.h"
 
-// What a check runs on. `shape` holds everything a launch needs; encl_check_shape fills the members that follow from
-// others (strides, columns, counts of list entries). ATTENTION, KEYS and POOL run over sequences.
+// What a check runs on. `shape` holds everything a launch needs; the check fills the members that follow from
+// others (strides, counts of list entries). ATTENTION, KEYS and POOL run over sequences.
 typedef struct encl_check_case {
     encl_shape shape;
     const int32_t *lengths; // [sequences]
@@ -30,7 +30,7 @@ void encl_check_small(const encl_kernel_row *row, const encl_shape *node, encl_c
 
 // Builds inputs from the seed (row padding holds NaN, the output lies between guard words and is filled with a NaN
 // pattern), launches once, reads back, compares. A status other than OK is a failure of OpenCL or memory, not of the
-// numbers. seconds, if not NULL, receives the launch's time by the host's clock.
+// numbers.
 encl_status encl_check_kernel(const encl_device *device, const encl_kernel *kernel, const encl_check_case *check,
                               encl_check_result *result);
 

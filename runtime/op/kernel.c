@@ -95,7 +95,16 @@ encl_status encl_kernel_open(const encl_device *device, const encl_kernel_row *r
     memset(kernel, 0, sizeof *kernel);
     ENCL_TRY(encl_kernel_options(row, shape, &options));
     ENCL_TRY(encl_program_build(device, row->file, options, &opened.program));
-    ENCL_TRY(encl_program_kernel(opened.program, row->entry, &opened.kernel));
+    status = encl_program_kernel(opened.program, row->entry, &opened.kernel);
+    if (status != ENCL_OK && opened.program->from_cache) {
+        // A binary that builds but holds no such kernel: from source, then.
+        encl_program_forget(opened.program);
+        encl_program_destroy(opened.program);
+        opened.program = NULL;
+        ENCL_TRY(encl_program_build(device, row->file, options, &opened.program));
+        status = encl_program_kernel(opened.program, row->entry, &opened.kernel);
+    }
+    ENCL_TRY(status);
     *kernel = opened;
 cleanup:
     if (status != ENCL_OK) {

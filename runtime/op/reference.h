@@ -1,4 +1,4 @@
-// The plain C reference of every operator, in double precision: what tests, self-checks and the doctor compare with.
+// The plain C reference of every operator, in double precision: what tests and self-checks compare with.
 #ifndef ENCL_OP_REFERENCE_H
 #define ENCL_OP_REFERENCE_H
 
