@@ -317,9 +317,12 @@ encl_status encl_executable_run(encl_executable *e, const encl_batch *batch, boo
         ENCL_TRY(read_profile(run));
         encl_event_finish(run, ENCL_OK, "");
     } else {
-        // Last: once the driver has this callback, it will use the slot.
-        ENCL_TRY(encl_queue_flush(queue));
+        // Before the flush, because Oclgrind never calls back for a command that is over. From here on the driver uses
+        // the slot, so a flush that fails cannot take the run back: the wait hands the commands over instead.
         ENCL_TRY(encl_command_notify(run->last, driver_says_over, run));
+        if (encl_queue_flush(queue) != ENCL_OK) {
+            (void)encl_queue_finish(queue);
+        }
     }
     *event = run;
 cleanup:
