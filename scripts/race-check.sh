@@ -18,7 +18,7 @@ trap 'rm -rf "$work"' EXIT
 export ENCL_CACHE_DIR=$work
 oclgrind --data-races --max-errors 20 --log "$work/log" build/release/tests/test_self_checks
 [ -s "$work/log" ] || oclgrind --data-races --max-errors 20 --log "$work/log" \
-    build/release/encl embed tests/fixtures/tiny-bert "One short text." "And another one, which is a little longer."
+    build/release/encl --gemm tile embed tests/fixtures/tiny-bert "One short text." "And another one, which is a little longer."
 if [ -s "$work/log" ]; then
     cat "$work/log"
     fail "Oclgrind found errors in kernels"
