@@ -11,6 +11,7 @@
 #include "host/text/tokenizer.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/base/random.h"
 
 enum { KEY_SHAPE = 0x2000, KEY_BATCH, KEY_SEQ, KEY_REPEAT, KEY_CSV, KEY_TRACE, KEY_STRICT, KEY_TOKENS, KEY_POOLING };
 enum {
@@ -114,14 +115,6 @@ static void free_case(encl_profile_case *measured) {
     *measured = (encl_profile_case){0};
 }
 
-// splitmix64 (Steele, Lea & Flood 2014): the same ids on every machine.
-static uint64_t next_random(uint64_t *state) {
-    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 static encl_status make_random(const char *shape, int32_t batch, int32_t length, int32_t vocabulary,
                                encl_profile_case *made) {
     encl_status status = ENCL_OK;
@@ -141,7 +134,7 @@ static encl_status make_random(const char *shape, int32_t batch, int32_t length,
     ENCL_TRY(encl_allocate((size_t)batch + 1, sizeof(int32_t), &memory));
     random.offsets = memory;
     for (int32_t i = 0; i < tokens; i++) {
-        random.ids[i] = first + (int32_t)(next_random(&state) % (uint64_t)(vocabulary - first));
+        random.ids[i] = first + (int32_t)(encl_random_next(&state) % (uint64_t)(vocabulary - first));
     }
     for (int32_t i = 0; i <= batch; i++) {
         random.offsets[i] = i * length;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "host/model/model.h"
+#include "runtime/base/random.h"
 
 typedef struct shape_row {
     const char *name;
@@ -33,19 +34,11 @@ typedef struct streams {
     uint64_t seed;
 } streams;
 
-// A number in [−1, 1) from a counter (SplitMix64's finalizer, Steele, Lea & Flood 2014).
-static float draw(uint64_t seed, uint64_t index) {
-    uint64_t z = seed + index * 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return (float)((z ^ (z >> 31)) >> 40) * 0x1p-23f - 1.0f;
-}
-
 static encl_status read_random(void *context, int64_t row, int64_t count, float *destination) {
     const stream *s = context;
     const uint64_t first = (uint64_t)(row * s->width);
     for (int64_t i = 0; i < count * s->width; i++) {
-        destination[i] = s->middle + s->spread * draw(s->seed, first + (uint64_t)i);
+        destination[i] = s->middle + s->spread * encl_random_float(encl_random_at(s->seed, first + (uint64_t)i));
     }
     return ENCL_OK;
 }

@@ -86,17 +86,14 @@ static encl_status find_prompt(const encl_model *model, const char *name, const 
     if (name == NULL || *name == '\0') {
         return ENCL_OK;
     }
+    bool found = false;
     for (size_t i = 0; i < sentence->prompt_count; i++) {
         if (strcmp(sentence->prompt_names[i], name) == 0) {
             *prompt = sentence->prompts[i];
+            found = true;
         }
     }
-    if (**prompt == '\0') {
-        for (size_t i = 0; i < sentence->prompt_count; i++) {
-            if (strcmp(sentence->prompt_names[i], name) == 0) {
-                return ENCL_OK; // an empty prompt of that name
-            }
-        }
+    if (!found) {
         encl_string list = {0};
         for (size_t i = 0; i < sentence->prompt_count; i++) {
             if (encl_string_format(&list, "%s%s", i == 0 ? "" : ", ", sentence->prompt_names[i]) != ENCL_OK) {
@@ -108,7 +105,7 @@ static encl_status find_prompt(const encl_model *model, const char *name, const 
         encl_string_free(&list);
         return status;
     }
-    return sentence->include_prompt
+    return sentence->include_prompt || **prompt == '\0'
                ? ENCL_OK
                : encl_fail(ENCL_UNSUPPORTED, "%s: pooling leaves out the prompt's tokens (include_prompt is false)",
                            model->path);

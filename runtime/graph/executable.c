@@ -99,7 +99,7 @@ static encl_status make_slot(encl_executable *e, encl_slot *slot) {
     encl_status status = ENCL_OK;
     slot->event.executable = e;
     for (int i = 0; i < ENCL_INPUTS; i++) {
-        const size_t words = encl_input_words(e, (encl_input)i, e->capacity);
+        const size_t words = encl_input_words((encl_input)i, e->capacity);
         ENCL_TRY(encl_allocate(words, 4, &slot->host_inputs[i]));
         if (e->schedule->inputs[i]) {
             ENCL_TRY(encl_buffer_create(e->device, words * 4, &slot->inputs[i]));

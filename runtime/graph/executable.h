@@ -64,7 +64,7 @@ struct encl_executable {
 };
 
 // Elements (4 bytes each) an input array needs for these counts.
-size_t encl_input_words(const encl_executable *executable, encl_input input, const int64_t *counts);
+size_t encl_input_words(encl_input input, const int64_t *counts);
 // Checks a batch and fills the slot's host arrays, counts and key sums.
 encl_status encl_inputs_fill(encl_executable *executable, encl_slot *slot, const encl_batch *batch);
 

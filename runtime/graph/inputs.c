@@ -3,8 +3,7 @@
 #include "runtime/graph/executable.h"
 #include "runtime/op/lists.h"
 
-size_t encl_input_words(const encl_executable *executable, encl_input input, const int64_t *counts) {
-    (void)executable;
+size_t encl_input_words(encl_input input, const int64_t *counts) {
     switch (input) {
     case ENCL_INPUT_IDS:
     case ENCL_INPUT_TYPES:

@@ -28,7 +28,7 @@ static encl_status upload_inputs(encl_executable *e, encl_slot *slot, encl_queue
     encl_status status = ENCL_OK;
     encl_event *run = &slot->event;
     for (int i = 0; i < ENCL_INPUTS; i++) {
-        const size_t bytes = encl_input_words(e, (encl_input)i, run->counts) * 4;
+        const size_t bytes = encl_input_words((encl_input)i, run->counts) * 4;
         encl_command command = NULL;
         if (!e->schedule->inputs[i] || bytes == 0) {
             continue;

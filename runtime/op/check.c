@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/random.h"
 #include "runtime/op/lists.h"
 #include "runtime/op/reference.h"
 
@@ -34,18 +35,6 @@ typedef struct bench {
     double *expected; // [out_words]
 } bench;
 
-// SplitMix64 (Steele, Lea & Flood 2014).
-static uint64_t next_random(uint64_t *state) {
-    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-static float next_float(uint64_t *state) {
-    return (float)(next_random(state) >> 40) * 0x1p-23f - 1.0f;
-}
-
 static encl_status make(operand *target, size_t words) {
     target->words = words;
     return encl_allocate(words == 0 ? 1 : words, 4, &target->host);
@@ -60,7 +49,7 @@ static encl_status make_rows(bench *b, size_t index, int64_t rows, int64_t width
     }
     float *values = b->operands[index].host;
     for (size_t i = 0; i < b->operands[index].words; i++) {
-        values[i] = i < used ? next_float(&b->random) : NAN;
+        values[i] = i < used ? encl_random_float(encl_random_next(&b->random)) : NAN;
     }
     return ENCL_OK;
 }
@@ -72,7 +61,7 @@ static encl_status make_integers(bench *b, size_t index, int64_t count, int32_t 
     }
     int32_t *values = b->operands[index].host;
     for (int64_t i = 0; i < count; i++) {
-        values[i] = (int32_t)(next_random(&b->random) % (uint64_t)below);
+        values[i] = (int32_t)(encl_random_next(&b->random) % (uint64_t)below);
     }
     return ENCL_OK;
 }
