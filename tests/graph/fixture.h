@@ -183,26 +183,4 @@ static inline bool fixture_takes(const encl_device *device, const char *family) 
     return takes;
 }
 
-// Calls test(device) for every device that can be used, and says which, so that a failure names its device.
-static inline void fixture_on_devices(void (*test)(const encl_device *device)) {
-    const encl_device *const *devices = NULL;
-    size_t count = 0;
-    size_t used = 0;
-    const encl_status status = encl_devices(&devices, &count);
-    if (status == ENCL_NO_DEVICE) {
-        print_message("skipped: %s\n", encl_status_detail());
-        skip();
-    }
-    assert_ok(status);
-    for (size_t i = 0; i < count; i++) {
-        if (encl_test_usable(devices[i])) {
-            const encl_device_info *info = encl_device_get_info(devices[i]);
-            print_message("  on %s: %s\n", info->platform, info->name);
-            test(devices[i]);
-            used++;
-        }
-    }
-    assert_true(used > 0);
-}
-
 #endif

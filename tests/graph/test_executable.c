@@ -162,7 +162,7 @@ static void bad_batches_on(const encl_device *device) {
 
 static void bad_batches_are_refused(void **state) {
     (void)state;
-    fixture_on_devices(bad_batches_on);
+    encl_test_on_devices(bad_batches_on);
 }
 
 static void panels_on(const encl_device *device) {
@@ -187,7 +187,7 @@ static void panels_on(const encl_device *device) {
 
 static void panels_are_a_capacity(void **state) {
     (void)state;
-    fixture_on_devices(panels_on);
+    encl_test_on_devices(panels_on);
 }
 
 // ---- Runs in flight ---------------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ static void busy_on(const encl_device *device) {
 
 static void depth_limits_runs_in_flight(void **state) {
     (void)state;
-    fixture_on_devices(busy_on);
+    encl_test_on_devices(busy_on);
 }
 
 enum { ROUNDS = 12 };
@@ -259,7 +259,7 @@ static void overlap_on(const encl_device *device) {
 
 static void overlapping_runs_do_not_mix(void **state) {
     (void)state;
-    fixture_on_devices(overlap_on);
+    encl_test_on_devices(overlap_on);
 }
 
 static void inputs_on(const encl_device *device) {
@@ -298,7 +298,7 @@ static void inputs_on(const encl_device *device) {
 
 static void inputs_are_copied(void **state) {
     (void)state;
-    fixture_on_devices(inputs_on);
+    encl_test_on_devices(inputs_on);
 }
 
 static void destroy_on(const encl_device *device) {
@@ -319,7 +319,7 @@ static void destroy_on(const encl_device *device) {
 
 static void destroying_waits_for_runs(void **state) {
     (void)state;
-    fixture_on_devices(destroy_on);
+    encl_test_on_devices(destroy_on);
 }
 
 // ---- Waiting ----------------------------------------------------------------------------------------------
@@ -353,7 +353,7 @@ static void waiting_on(const encl_device *device) {
 
 static void waiting_has_a_limit(void **state) {
     (void)state;
-    fixture_on_devices(waiting_on);
+    encl_test_on_devices(waiting_on);
 }
 
 typedef struct heard {
@@ -392,7 +392,7 @@ static void callbacks_on(const encl_device *device) {
 
 static void callbacks_come_once(void **state) {
     (void)state;
-    fixture_on_devices(callbacks_on);
+    encl_test_on_devices(callbacks_on);
 }
 
 // ---- Profiles ---------------------------------------------------------------------------------------------
@@ -470,7 +470,7 @@ static void profile_on(const encl_device *device) {
 
 static void profiles_show_every_step(void **state) {
     (void)state;
-    fixture_on_devices(profile_on);
+    encl_test_on_devices(profile_on);
 }
 
 int main(void) {

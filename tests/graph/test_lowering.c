@@ -208,7 +208,7 @@ static void odd_widths_on(const encl_device *device) {
 
 static void widths_need_be_no_multiples(void **state) {
     (void)state;
-    fixture_on_devices(odd_widths_on);
+    encl_test_on_devices(odd_widths_on);
 }
 
 static void lone_nodes_on(const encl_device *device) {
@@ -230,7 +230,7 @@ static void lone_nodes_on(const encl_device *device) {
 
 static void activations_and_sums_stand_alone(void **state) {
     (void)state;
-    fixture_on_devices(lone_nodes_on);
+    encl_test_on_devices(lone_nodes_on);
 }
 
 // Products whose epilogue takes a sum, on either side, with an activation between or on both sides, with and without
@@ -255,7 +255,7 @@ static void fusions_on(const encl_device *device) {
 
 static void fused_and_shared_products_agree(void **state) {
     (void)state;
-    fixture_on_devices(fusions_on);
+    encl_test_on_devices(fusions_on);
 }
 
 // 1024 columns: rows 4 KiB apart, which the tile family keeps further apart for the product that reads them.
@@ -270,7 +270,7 @@ static void wide_on(const encl_device *device) {
 
 static void wide_rows_agree(void **state) {
     (void)state;
-    fixture_on_devices(wide_on);
+    encl_test_on_devices(wide_on);
 }
 
 static encl_value attend(encl_value x, int64_t width, int32_t heads) {
@@ -317,7 +317,7 @@ static void head_sizes_on(const encl_device *device) {
 
 static void layers_may_differ_in_head_size(void **state) {
     (void)state;
-    fixture_on_devices(head_sizes_on);
+    encl_test_on_devices(head_sizes_on);
 }
 
 // ---- What is refused ----------------------------------------------------------------------------------------
@@ -412,7 +412,7 @@ static void bad_options_on(const encl_device *device) {
 
 static void bad_options_are_refused(void **state) {
     (void)state;
-    fixture_on_devices(bad_options_on);
+    encl_test_on_devices(bad_options_on);
 }
 
 int main(void) {

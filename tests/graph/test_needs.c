@@ -147,7 +147,7 @@ static void needed_rows_do_not_change(void **state) {
     static const char *const families[] = {NULL, "tile", "plain"};
     for (size_t i = 0; i < 3; i++) {
         family = families[i];
-        fixture_on_devices(same_rows_on);
+        encl_test_on_devices(same_rows_on);
     }
     family = NULL;
 }
@@ -205,7 +205,7 @@ static void fewer_rows_on(const encl_device *device) {
 
 static void unread_rows_are_not_computed(void **state) {
     (void)state;
-    fixture_on_devices(fewer_rows_on);
+    encl_test_on_devices(fewer_rows_on);
 }
 
 static void no_rows_on(const encl_device *device) {
@@ -226,7 +226,7 @@ static void no_rows_on(const encl_device *device) {
 
 static void a_batch_may_list_nothing(void **state) {
     (void)state;
-    fixture_on_devices(no_rows_on);
+    encl_test_on_devices(no_rows_on);
 }
 
 static void dead_nodes_on(const encl_device *device) {
@@ -255,7 +255,7 @@ static void dead_nodes_on(const encl_device *device) {
 
 static void dead_nodes_cost_nothing(void **state) {
     (void)state;
-    fixture_on_devices(dead_nodes_on);
+    encl_test_on_devices(dead_nodes_on);
 }
 
 int main(void) {

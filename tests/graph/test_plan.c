@@ -140,7 +140,7 @@ static void arena_on(const encl_device *device) {
 
 static void an_encoder_shares_memory(void **state) {
     (void)state;
-    fixture_on_devices(arena_on);
+    encl_test_on_devices(arena_on);
 }
 
 // Several encoders' lives through the real lowering.

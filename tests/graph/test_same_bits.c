@@ -108,7 +108,7 @@ static void company_on(const encl_device *device) {
 
 static void company_does_not_matter(void **state) {
     family = *state;
-    fixture_on_devices(company_on);
+    encl_test_on_devices(company_on);
 }
 
 int main(void) {

@@ -68,7 +68,7 @@ static void not_finite_on(const encl_device *device) {
 
 static void weights_must_be_finite(void **state) {
     (void)state;
-    fixture_on_devices(not_finite_on);
+    encl_test_on_devices(not_finite_on);
 }
 
 static encl_status fail_to_read(void *context, int64_t row, int64_t count, float *destination) {
@@ -96,7 +96,7 @@ static void failing_read_on(const encl_device *device) {
 
 static void a_failing_source_says_why(void **state) {
     (void)state;
-    fixture_on_devices(failing_read_on);
+    encl_test_on_devices(failing_read_on);
 }
 
 // ---- Several buffers --------------------------------------------------------------------------------------

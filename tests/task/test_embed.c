@@ -73,23 +73,6 @@ static void start(stream *s, int64_t count) {
     s->stop_at = -1;
 }
 
-static void on_devices(void (*test)(const encl_device *device)) {
-    const encl_device *const *devices = NULL;
-    size_t count = 0;
-    const encl_status status = encl_devices(&devices, &count);
-    if (status == ENCL_NO_DEVICE) {
-        print_message("skipped: %s\n", encl_status_detail());
-        skip();
-    }
-    assert_ok(status);
-    for (size_t i = 0; i < count; i++) {
-        if (encl_test_usable(devices[i])) {
-            print_message("  on %s\n", encl_device_get_info(devices[i])->name);
-            test(devices[i]);
-        }
-    }
-}
-
 static void assert_detail(const char *part) {
     if (strstr(encl_status_detail(), part) == NULL) {
         fail_msg("'%s' does not say '%s'", encl_status_detail(), part);
@@ -155,7 +138,7 @@ static void batches_on(const encl_device *device) {
 
 static void batches_do_not_matter(void **state) {
     (void)state;
-    on_devices(batches_on);
+    encl_test_on_devices(batches_on);
 }
 
 static void small_capacities_on(const encl_device *device) {
@@ -176,7 +159,7 @@ static void small_capacities_on(const encl_device *device) {
 
 static void a_batch_must_hold_the_longest_text(void **state) {
     (void)state;
-    on_devices(small_capacities_on);
+    encl_test_on_devices(small_capacities_on);
 }
 
 // ---- Token states -----------------------------------------------------------------------------------------
@@ -207,7 +190,7 @@ static void tokens_on(const encl_device *device) {
 
 static void token_states_come_in_order(void **state) {
     (void)state;
-    on_devices(tokens_on);
+    encl_test_on_devices(tokens_on);
 }
 
 // ---- Truncation -------------------------------------------------------------------------------------------
@@ -263,7 +246,7 @@ static void truncation_on(const encl_device *device) {
 
 static void long_texts_are_counted_or_refused(void **state) {
     (void)state;
-    on_devices(truncation_on);
+    encl_test_on_devices(truncation_on);
 }
 
 // ---- Goldens and prompts ----------------------------------------------------------------------------------
@@ -330,7 +313,7 @@ static void goldens_on(const encl_device *device) {
 
 static void embeddings_equal_the_goldens(void **state) {
     (void)state;
-    on_devices(goldens_on);
+    encl_test_on_devices(goldens_on);
 }
 
 static void embed_with(const encl_model *model, const encl_device *device, const char *prompt, float *found) {
@@ -367,7 +350,7 @@ static void prompts_on(const encl_device *device) {
 
 static void prompts_are_the_models(void **state) {
     (void)state;
-    on_devices(prompts_on);
+    encl_test_on_devices(prompts_on);
 }
 
 // ---- Failures ---------------------------------------------------------------------------------------------
@@ -404,7 +387,7 @@ static void failures_on(const encl_device *device) {
 
 static void a_failing_end_ends_the_run(void **state) {
     (void)state;
-    on_devices(failures_on);
+    encl_test_on_devices(failures_on);
 }
 
 static void bad_text_on(const encl_device *device) {
@@ -436,7 +419,7 @@ static void bad_text_on(const encl_device *device) {
 
 static void bad_texts_are_named(void **state) {
     (void)state;
-    on_devices(bad_text_on);
+    encl_test_on_devices(bad_text_on);
 }
 
 int main(void) {
