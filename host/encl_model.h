@@ -101,6 +101,17 @@ ENCL_API const char *encl_pooling_name(encl_pooling pooling); // "mean_sqrt_len"
 // "cls,mean" → modes; at most `capacity`. INVALID names the word and lists the modes.
 ENCL_API encl_status encl_pooling_parse(const char *text, encl_pooling *modes, size_t capacity, size_t *count);
 
+// ---- Texts ------------------------------------------------------------------------------------------------
+
+// What every task reads: a text, alone or with a second one. UTF-8, valid until the next text is asked for or the run
+// ends.
+typedef struct encl_text {
+    const char *text; // NULL: there are no more texts
+    size_t length;
+    const char *pair; // NULL or empty: the text is alone
+    size_t pair_length;
+} encl_text;
+
 // ---- Embeddings -------------------------------------------------------------------------------------------
 
 typedef enum encl_choice {
@@ -143,12 +154,6 @@ typedef struct encl_embedding {
     const int32_t *ids;  // [token_count] what the model read
     size_t token_count;
 } encl_embedding;
-
-// A text to embed: UTF-8, valid until the next call or the end of the run.
-typedef struct encl_text {
-    const char *text;
-    size_t length;
-} encl_text;
 
 // Embeds every text that next() gives, in order, and hands each result to sink(). While the device computes one
 // batch the next one is read and tokenized. next() sets text->text to NULL at the end. A failure of either ends the

@@ -54,7 +54,7 @@ static encl_text find_field(const encl_text *line, int64_t column, int64_t *coun
         const char *tab = memchr(start, '\t', (size_t)(end - start));
         const char *stop = tab != NULL ? tab : end;
         if (*count == column + 1) {
-            return (encl_text){start, (size_t)(stop - start)};
+            return (encl_text){.text = start, .length = (size_t)(stop - start)};
         }
         if (tab == NULL) {
             return (encl_text){0};
@@ -112,7 +112,7 @@ static encl_status take_object(encl_input *input, const encl_text *line, encl_te
         status = encl_fail(ENCL_NOT_FOUND, "%s: found no key '%s', expected a text there", place.text, input->key);
         goto cleanup;
     }
-    *text = (encl_text){value, strlen(value)};
+    *text = (encl_text){.text = value, .length = strlen(value)};
 cleanup:
     encl_string_free(&place);
     return status;
@@ -186,7 +186,7 @@ static encl_status read_line(encl_input *input, encl_text *line) {
         }
         static const char mark[] = "\xef\xbb\xbf"; // a byte order mark before the first line is no part of it
         size_t skip = input->line == 1 && used >= 3 && memcmp(start, mark, 3) == 0 ? 3 : 0;
-        *line = (encl_text){start + skip, used - skip};
+        *line = (encl_text){.text = start + skip, .length = used - skip};
         return ENCL_OK;
     }
 }
@@ -236,7 +236,7 @@ encl_status encl_input_next(void *context, encl_text *text) {
         return ENCL_OK;
     }
     const char *argument = input->texts[input->text_index++];
-    encl_text found = {argument, strlen(argument)};
+    encl_text found = {.text = argument, .length = strlen(argument)};
     status = check_utf8(&found, "command line", "text", (int64_t)input->text_index);
     if (status == ENCL_OK) {
         *text = found;
