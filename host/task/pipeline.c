@@ -145,9 +145,17 @@ static encl_status read_next(stream *s) {
         return encl_fail(ENCL_INVALID, "sequence %lld has %d tokens, expected 1 … %lld", (long long)s->read + 1,
                          (int)sequence->count, (long long)p->max_length);
     }
-    if (sequence->selected_count > capacity_of(p)->selected) {
-        return encl_fail(ENCL_INVALID, "sequence %lld selects %d tokens, a batch holds %d", (long long)s->read + 1,
+    if (sequence->selected_count < 0 || sequence->selected_count > capacity_of(p)->selected) {
+        return encl_fail(ENCL_INVALID, "sequence %lld selects %d tokens, expected 0 … %d", (long long)s->read + 1,
                          (int)sequence->selected_count, (int)capacity_of(p)->selected);
+    }
+    for (int32_t i = 0; i < sequence->selected_count; i++) {
+        const int32_t before = i == 0 ? -1 : sequence->selected[i - 1];
+        if (sequence->selected[i] <= before || sequence->selected[i] >= sequence->count) {
+            return encl_fail(ENCL_INVALID, "sequence %lld selects token %d, expected %d … %d, ascending",
+                             (long long)s->read + 1, (int)sequence->selected[i], (int)before + 1,
+                             (int)sequence->count - 1);
+        }
     }
     s->read++;
     s->waiting = true;
