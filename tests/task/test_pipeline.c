@@ -10,7 +10,7 @@
 
 static const char folder[] = "tests/fixtures/tiny-bert";
 
-enum { HIDDEN = 32, LONGEST = 70, SEQUENCES = 150, VOCABULARY = 60 };
+enum { HIDDEN = 32, LONGEST = 70, SEQUENCES = 70, VOCABULARY = 60 };
 
 // ---- Sequences --------------------------------------------------------------------------------------------
 
