@@ -2,7 +2,8 @@
 //
 // A model is a folder (or a weight file in one) as Hugging Face or sentence-transformers publish it. Opening one maps
 // the weights and checks every tensor against the configuration; nothing is uploaded. A model is immutable and may be
-// shared by threads. An embedder binds it to a device and is used by one thread at a time.
+// shared by threads. A task (embedder, mask filler, classifier) binds it to a device and is used by one thread at a
+// time.
 #ifndef ENCL_MODEL_H
 #define ENCL_MODEL_H
 
@@ -102,6 +103,17 @@ ENCL_API const char *encl_pooling_name(encl_pooling pooling); // "mean_sqrt_len"
 // "cls,mean" → modes; at most `capacity`. INVALID names the word and lists the modes.
 ENCL_API encl_status encl_pooling_parse(const char *text, encl_pooling *modes, size_t capacity, size_t *count);
 
+// ---- Texts ------------------------------------------------------------------------------------------------
+
+// What every task reads: a text, alone or with a second one. UTF-8, valid until the next text is asked for or the run
+// ends.
+typedef struct encl_text {
+    const char *text; // NULL: there are no more texts
+    size_t length;
+    const char *pair; // NULL or empty: the text is alone
+    size_t pair_length;
+} encl_text;
+
 // ---- Embeddings -------------------------------------------------------------------------------------------
 
 typedef enum encl_choice {
@@ -145,12 +157,6 @@ typedef struct encl_embedding {
     size_t token_count;
 } encl_embedding;
 
-// A text to embed: UTF-8, valid until the next call or the end of the run.
-typedef struct encl_text {
-    const char *text;
-    size_t length;
-} encl_text;
-
 // Embeds every text that next() gives, in order, and hands each result to sink(). While the device computes one
 // batch the next one is read and tokenized. next() sets text->text to NULL at the end. A failure of either ends the
 // run with its status. *truncated (may be NULL) counts texts that were longer than max_length.
@@ -162,6 +168,88 @@ ENCL_API encl_status encl_embedder_run(encl_embedder *embedder, encl_status (*ne
 // The same for an array of texts: embeddings[i * width …], allocated by the caller. Not with options->tokens.
 ENCL_API encl_status encl_embedder_embed(encl_embedder *embedder, const char *const *texts, size_t count,
                                          float *embeddings);
+
+// ---- Masked tokens ----------------------------------------------------------------------------------------
+
+typedef struct encl_fill_mask_options {
+    encl_executable_options executable;
+    int64_t max_length; // 0: the model's; more than the model takes is INVALID
+    bool refuse_long;   // a longer text is INVALID instead of truncated
+    int32_t top_k;      // predictions for a mask, 1 … 64; 0: 5
+} encl_fill_mask_options;
+
+// A token that a mask may stand for.
+typedef struct encl_prediction {
+    int32_t id;
+    const char *token;
+    float score;      // softmax over the vocabulary
+    const char *text; // the tokens as text with this one in the mask's place: without special tokens where the text has
+                      // one mask, with all of them where it has several
+} encl_prediction;
+
+// A mask token in a text; offsets are code points.
+typedef struct encl_mask {
+    int32_t start, end;
+    bool in_pair; // they are offsets into the pair's second text
+    const encl_prediction *predictions;
+    size_t prediction_count; // best first
+} encl_mask;
+
+// One text's masks. Pointers live during the call that gets it.
+typedef struct encl_filled_text {
+    int64_t index; // of the text, from 0
+    const encl_mask *masks;
+    size_t mask_count;
+} encl_filled_text;
+
+typedef struct encl_mask_filler encl_mask_filler;
+
+// options may be NULL. The model must outlive the filler; one without a masked language model's head is UNSUPPORTED.
+ENCL_API encl_status encl_mask_filler_create(const encl_model *model, const encl_device *device,
+                                             const encl_fill_mask_options *options, encl_mask_filler **filler);
+ENCL_API void encl_mask_filler_destroy(encl_mask_filler *filler);
+ENCL_API const encl_executable_info *encl_mask_filler_get_info(const encl_mask_filler *filler);
+
+// As encl_embedder_run. A text without a mask is INVALID, also where truncation took them all; where it took some, a
+// warning names the first.
+ENCL_API encl_status encl_mask_filler_run(encl_mask_filler *filler, encl_status (*next)(void *context, encl_text *text),
+                                          void *next_context,
+                                          encl_status (*sink)(void *context, const encl_filled_text *filled),
+                                          void *sink_context, int64_t *truncated);
+
+// ---- Classification ---------------------------------------------------------------------------------------
+
+typedef struct encl_classify_options {
+    encl_executable_options executable;
+    int64_t max_length; // 0: the model's; more than the model takes is INVALID
+    bool refuse_long;   // a longer text is INVALID instead of truncated
+} encl_classify_options;
+
+// One text's or pair's labels. Pointers live during the call that gets it.
+typedef struct encl_classification {
+    int64_t index; // of the text, from 0
+    // [label_count] a softmax; for a problem type of multi_label_classification and for a single label each one's
+    // sigmoid; for regression the numbers themselves.
+    const float *scores;
+    const char *const *labels; // [label_count] of config.json; "is_next", "not_next" of a next-sentence head
+    size_t label_count;
+    size_t best; // the label with the highest score
+} encl_classification;
+
+typedef struct encl_classifier encl_classifier;
+
+// options may be NULL. The model must outlive the classifier. Without a classification head, a next-sentence head
+// serves; a model with neither is UNSUPPORTED.
+ENCL_API encl_status encl_classifier_create(const encl_model *model, const encl_device *device,
+                                            const encl_classify_options *options, encl_classifier **classifier);
+ENCL_API void encl_classifier_destroy(encl_classifier *classifier);
+ENCL_API const encl_executable_info *encl_classifier_get_info(const encl_classifier *classifier);
+
+// As encl_embedder_run.
+ENCL_API encl_status encl_classifier_run(encl_classifier *classifier,
+                                         encl_status (*next)(void *context, encl_text *text), void *next_context,
+                                         encl_status (*sink)(void *context, const encl_classification *classification),
+                                         void *sink_context, int64_t *truncated);
 
 #ifdef __cplusplus
 }
