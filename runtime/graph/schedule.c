@@ -418,6 +418,7 @@ static encl_status lower_pool(lowerer *l, encl_value value, const encl_node *nod
     const encl_value x = node->inputs[0];
     const int32_t width = encl_graph_node(l->graph, x)->width;
     if (rows_of(l, x) == ENCL_COUNT_SEQUENCES || (node->pooling_count == 1 && node->poolings[0] == ENCL_POOLING_CLS)) {
+        l->schedule->pools_first = true;
         return tensor_of(l, x, ENCL_COUNT_SEQUENCES, &l->places[value - 1].tensor);
     }
     ENCL_TRY(add_tensor(l, ENCL_COUNT_SEQUENCES, node->width, &l->places[value - 1].tensor));
@@ -429,7 +430,8 @@ static encl_status lower_pool(lowerer *l, encl_value value, const encl_node *nod
         step.shape.pooling = node->poolings[i];
         step.operands[0] = tensor_operand(l->places[x - 1].tensor);
         step.operands[1] = input_operand(ENCL_INPUT_OFFSETS);
-        step.operands[2] = tensor_operand(l->places[value - 1].tensor);
+        step.operands[2] = input_operand(ENCL_INPUT_BEGINS);
+        step.operands[3] = tensor_operand(l->places[value - 1].tensor);
         ENCL_TRY(add_step(l, &step));
     }
 cleanup:
@@ -477,6 +479,7 @@ static encl_status lower_node(lowerer *l, encl_value value) {
     case ENCL_NODE_ATTENTION:
         return lower_attention(l, value, node);
     case ENCL_NODE_SELECT:
+        l->schedule->selects_first = l->schedule->selects_first || node->selection == ENCL_SELECT_FIRST;
         return tensor_of(l, node->inputs[0], rows_of(l, value), &l->places[value - 1].tensor);
     case ENCL_NODE_POOL:
         return lower_pool(l, value, node);
