@@ -91,8 +91,17 @@ typedef struct encl_model_info {
 } encl_model_info;
 
 ENCL_API encl_status encl_model_open(const char *path, encl_model **model);
-// A model of a named shape with weights drawn from a seed, without a tokenizer: "minilm", "rbt3", "base", "large".
-// For measuring. An unknown name is NOT_FOUND listing those there are.
+// The sizes of a published model.
+typedef struct encl_model_shape {
+    const char *name; // "minilm", "rbt3", "base", "large", "bert-base-chinese", …
+    int32_t layers, hidden, heads, intermediate;
+    int32_t vocabulary, max_position, type_vocabulary;
+    const char *casing; // "cased", "uncased": what the model's tokenizer does
+} encl_model_shape;
+// The table of them; static.
+ENCL_API const encl_model_shape *encl_model_shapes(size_t *count);
+// A model of a named shape with weights drawn from a seed, without a tokenizer. For measuring. An unknown name is
+// NOT_FOUND listing those there are.
 ENCL_API encl_status encl_model_open_shape(const char *shape, uint64_t seed, encl_model **model);
 ENCL_API void encl_model_close(encl_model *model);
 ENCL_API const encl_model_info *encl_model_get_info(const encl_model *model);
