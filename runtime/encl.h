@@ -191,6 +191,16 @@ ENCL_API encl_status encl_graph_pool(encl_graph *graph, encl_value x, const encl
                                      encl_value *value);
 // Rows divided by max(‖row‖₂, 1e-12).
 ENCL_API encl_status encl_graph_normalize(encl_graph *graph, encl_value x, encl_value *value);
+// The k largest of every row of x [M, N], found on the device in parts so that a wide row need not be read back: rows
+// of M stay, their columns are for encl_top_k_merge alone. k: 1 … 64; N: at most 2^24.
+ENCL_API encl_status encl_graph_top_k(encl_graph *graph, encl_value x, int32_t k, encl_value *value);
+// What a row of that output says of a row of x: indices[k] and values[k] of its largest columns, falling, of equal ones
+// the lower index first, and log Σ e^x over the whole row (NULL: not wanted), so that the softmax of a value is
+// e^(value − log_sum_exp). NaN and −∞ are never among the k; where fewer are left, indices are −1 and values −∞. A NaN
+// or +∞ in the row makes log_sum_exp NaN. columns is the output's, k the node's; INVALID where they do not agree.
+// Needs no device; from any thread.
+ENCL_API encl_status encl_top_k_merge(const float *row, int64_t columns, int32_t k, int32_t *indices, float *values,
+                                      double *log_sum_exp);
 
 // The group that following nodes belong to in profiles: 0 before the layers, 1 … L, L + 1 after them.
 ENCL_API void encl_graph_set_layer(encl_graph *graph, int32_t layer);

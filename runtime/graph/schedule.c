@@ -436,15 +436,19 @@ cleanup:
     return status;
 }
 
-// LayerNorm and normalize: a row in, a row out.
+// LayerNorm, normalize and top-k: a row in, a row out.
 static encl_status lower_rows(lowerer *l, encl_value value, const encl_node *node) {
     encl_status status = ENCL_OK;
     const bool norm = node->kind == ENCL_NODE_LAYER_NORM;
-    encl_step step = {.op = norm ? ENCL_OP_LAYER_NORM : ENCL_OP_NORMALIZE, .count = rows_of(l, value)};
+    encl_step step = {.op = norm                            ? ENCL_OP_LAYER_NORM
+                            : node->kind == ENCL_NODE_TOP_K ? ENCL_OP_TOP_K
+                                                            : ENCL_OP_NORMALIZE,
+                      .count = rows_of(l, value)};
     int32_t x = -1;
     int32_t *out = &l->places[value - 1].tensor;
-    step.shape.columns = node->width;
+    step.shape.columns = encl_graph_node(l->graph, node->inputs[0])->width;
     step.shape.epsilon = node->epsilon;
+    step.shape.top_k = node->top_k;
     ENCL_TRY(tensor_of(l, node->inputs[0], step.count, &x));
     ENCL_TRY(add_tensor(l, step.count, node->width, out));
     step.operands[0] = tensor_operand(x);

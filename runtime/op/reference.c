@@ -182,6 +182,40 @@ static double pooled(const encl_shape *s, const float *x, int64_t tokens) {
     }
 }
 
+// A plain selection: the largest that is not taken yet, k times; the first of equal ones.
+static void top_k_of_segment(const float *x, int32_t first, int32_t columns, int32_t k, double *out) {
+    for (int32_t i = 0; i < k; i++) {
+        out[i] = -INFINITY;
+        out[k + i] = -1;
+        for (int32_t c = 0; c < columns; c++) {
+            bool taken = false;
+            for (int32_t j = 0; j < i; j++) {
+                taken = taken || out[k + j] == (double)(first + c);
+            }
+            if (!taken && (double)x[c] > out[i]) {
+                out[i] = (double)x[c];
+                out[k + i] = (double)(first + c);
+            }
+        }
+    }
+    out[(ptrdiff_t)2 * k] = 0;
+    for (int32_t c = 0; c < columns; c++) {
+        out[(ptrdiff_t)2 * k] += exp((double)x[c] - fmax(out[0], -3.0e38));
+    }
+}
+
+static void top_k(const encl_shape *s, const void *const *buffers, double *out) {
+    const float *x = buffers[0];
+    for (int64_t m = 0; m < s->rows; m++) {
+        for (int32_t first = 0; first < s->columns; first += ENCL_TOP_K_SEGMENT) {
+            const int32_t left = s->columns - first;
+            top_k_of_segment(x + m * s->columns + first, first, left < ENCL_TOP_K_SEGMENT ? left : ENCL_TOP_K_SEGMENT,
+                             s->top_k, out);
+            out += 2 * s->top_k + 1;
+        }
+    }
+}
+
 static void rows_of_width(encl_operator op, const encl_shape *s, const void *const *buffers, double *out) {
     const float *x = buffers[0];
     const int32_t *index = buffers[1];
@@ -233,6 +267,9 @@ void encl_reference(encl_operator op, const encl_shape *shape, const void *const
         break;
     case ENCL_OP_ATTENTION:
         attention(shape, buffers, out);
+        break;
+    case ENCL_OP_TOP_K:
+        top_k(shape, buffers, out);
         break;
     default:
         rows_of_width(op, shape, buffers, out);
