@@ -297,6 +297,88 @@ ENCL_API encl_status encl_qa_run(encl_qa *qa, encl_status (*next)(void *context,
                                  encl_status (*sink)(void *context, const encl_answers *answers), void *sink_context,
                                  int64_t *windowed);
 
+// ---- Masked tokens ----------------------------------------------------------------------------------------
+
+typedef struct encl_fill_mask_options {
+    encl_executable_options executable;
+    int64_t max_length; // 0: the model's; more than the model takes is INVALID
+    bool refuse_long;   // a longer text is INVALID instead of truncated
+    int32_t top_k;      // predictions for a mask, 1 … 64; 0: 5
+} encl_fill_mask_options;
+
+// A token that a mask may stand for.
+typedef struct encl_prediction {
+    int32_t id;
+    const char *token;
+    float score;      // softmax over the vocabulary
+    const char *text; // the tokens as text with this one in the mask's place: without special tokens where the text has
+                      // one mask, with all of them where it has several
+} encl_prediction;
+
+// A mask token in a text; offsets are code points.
+typedef struct encl_mask {
+    int32_t start, end;
+    bool in_pair; // they are offsets into the pair's second text
+    const encl_prediction *predictions;
+    size_t prediction_count; // best first
+} encl_mask;
+
+// One text's masks. Pointers live during the call that gets it.
+typedef struct encl_filled_text {
+    int64_t index; // of the text, from 0
+    const encl_mask *masks;
+    size_t mask_count;
+} encl_filled_text;
+
+typedef struct encl_mask_filler encl_mask_filler;
+
+// options may be NULL. The model must outlive the filler; one without a masked language model's head is UNSUPPORTED.
+ENCL_API encl_status encl_mask_filler_create(const encl_model *model, const encl_device *device,
+                                             const encl_fill_mask_options *options, encl_mask_filler **filler);
+ENCL_API void encl_mask_filler_destroy(encl_mask_filler *filler);
+ENCL_API const encl_executable_info *encl_mask_filler_get_info(const encl_mask_filler *filler);
+
+// As encl_embedder_run. A text without a mask is INVALID, also where truncation took them all; where it took some, a
+// warning names the first.
+ENCL_API encl_status encl_mask_filler_run(encl_mask_filler *filler, encl_status (*next)(void *context, encl_text *text),
+                                          void *next_context,
+                                          encl_status (*sink)(void *context, const encl_filled_text *filled),
+                                          void *sink_context, int64_t *truncated);
+
+// ---- Classification ---------------------------------------------------------------------------------------
+
+typedef struct encl_classify_options {
+    encl_executable_options executable;
+    int64_t max_length; // 0: the model's; more than the model takes is INVALID
+    bool refuse_long;   // a longer text is INVALID instead of truncated
+} encl_classify_options;
+
+// One text's or pair's labels. Pointers live during the call that gets it.
+typedef struct encl_classification {
+    int64_t index; // of the text, from 0
+    // [label_count] a softmax; for a problem type of multi_label_classification and for a single label each one's
+    // sigmoid; for regression the numbers themselves.
+    const float *scores;
+    const char *const *labels; // [label_count] of config.json; "is_next", "not_next" of a next-sentence head
+    size_t label_count;
+    size_t best; // the label with the highest score
+} encl_classification;
+
+typedef struct encl_classifier encl_classifier;
+
+// options may be NULL. The model must outlive the classifier. Without a classification head, a next-sentence head
+// serves; a model with neither is UNSUPPORTED.
+ENCL_API encl_status encl_classifier_create(const encl_model *model, const encl_device *device,
+                                            const encl_classify_options *options, encl_classifier **classifier);
+ENCL_API void encl_classifier_destroy(encl_classifier *classifier);
+ENCL_API const encl_executable_info *encl_classifier_get_info(const encl_classifier *classifier);
+
+// As encl_embedder_run.
+ENCL_API encl_status encl_classifier_run(encl_classifier *classifier,
+                                         encl_status (*next)(void *context, encl_text *text), void *next_context,
+                                         encl_status (*sink)(void *context, const encl_classification *classification),
+                                         void *sink_context, int64_t *truncated);
+
 #ifdef __cplusplus
 }
 #endif
