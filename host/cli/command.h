@@ -57,6 +57,7 @@ extern const encl_command encl_command_embed;
 extern const encl_command encl_command_similarity;
 extern const encl_command encl_command_fill_mask;
 extern const encl_command encl_command_classify;
+extern const encl_command encl_command_eval;
 extern const encl_command encl_command_profile;
 
 #endif

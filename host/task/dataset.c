@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "host/task/dataset_table.h"
 #include "runtime/base/file.h"
@@ -129,6 +130,50 @@ encl_status encl_dataset_label_list(const encl_dataset_kind *kind, char **list) 
     }
     *list = names.text;
     return status;
+}
+
+static encl_status fail_labels(const encl_dataset_kind *kind, const char *const *labels, size_t label_count) {
+    char *expected = NULL;
+    encl_string found = {0};
+    encl_status status = encl_string_append(&found, "", 0);
+    for (size_t i = 0; i < label_count && status == ENCL_OK; i++) {
+        status = encl_string_format(&found, "%s%s", i > 0 ? ", " : "", labels[i]);
+    }
+    status = status == ENCL_OK ? encl_dataset_label_list(kind, &expected) : status;
+    if (status == ENCL_OK) {
+        status = encl_fail(ENCL_INVALID, "the model's labels: found %s, expected those of %s: %s", found.text,
+                           kind->name, expected);
+    }
+    free(expected);
+    encl_string_free(&found);
+    return status;
+}
+
+encl_status encl_dataset_map_labels(const encl_dataset_kind *kind, const char *const *labels, size_t label_count,
+                                    int32_t *classes) {
+    size_t named = 0;
+    for (size_t i = 0; i < label_count; i++) {
+        classes[i] = -1;
+    }
+    for (size_t c = 0; c < kind->label_count; c++) {
+        const encl_dataset_label *label = &kind->labels[c];
+        bool found = false;
+        for (size_t i = 0; i < label_count; i++) {
+            if (strcasecmp(labels[i], label->name) == 0 ||
+                (label->other != NULL && strcasecmp(labels[i], label->other) == 0)) {
+                classes[i] = (int32_t)c;
+                found = true;
+            }
+        }
+        named += found;
+    }
+    if (named == kind->label_count) {
+        return ENCL_OK;
+    }
+    for (size_t i = 0; i < label_count && named == 0; i++) {
+        classes[i] = (int32_t)i;
+    }
+    return named == 0 && label_count == kind->label_count ? ENCL_OK : fail_labels(kind, labels, label_count);
 }
 
 // ---- Lines ------------------------------------------------------------------------------------------------

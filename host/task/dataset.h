@@ -78,6 +78,11 @@ struct encl_dataset {
 encl_status encl_dataset_open(const encl_dataset_kind *kind, const char *path, encl_dataset **dataset);
 void encl_dataset_close(encl_dataset *dataset); // NULL is allowed
 
+// Which class each of a model's labels is: classes[label_count], -1 for a label that is none of the kind's. By their
+// names, in any case; where the model has none of the names but as many labels, by their order. INVALID lists both.
+encl_status encl_dataset_map_labels(const encl_dataset_kind *kind, const char *const *labels, size_t label_count,
+                                    int32_t *classes);
+
 // ---- For the readers (dataset_*.c) ------------------------------------------------------------------------
 
 encl_status encl_dataset_add(encl_dataset *dataset, const encl_example *example);
