@@ -6,10 +6,11 @@
     python tests/golden/make_format_fixtures.py paddle        needs paddlepaddle 3.3.1
     python tests/golden/make_format_fixtures.py zip           needs none of them; after torch and tensorflow
 
-One step at a time, as the libraries seldom live together; numpy and tiny-pretraining (make_model_goldens.py) are all
-that the steps share. Nothing is drawn at random, so the same versions make the same files, but for PyTorch's old form:
-it names storages by their addresses. Every step loads what it wrote with the library again and compares it bit for bit
-with tiny-pretraining, so tests/golden/model/tiny-pretraining.json holds for all of them but tiny-tf1-untrained's MLM.
+One step at a time, as the libraries seldom live together; numpy, tiny-pretraining (make_model_goldens.py) and tiny-qa
+(make_task_goldens.py) are all that the steps share. Nothing is drawn at random, so the same versions make the same
+files, but for PyTorch's old form: it names storages by their addresses. Every step loads what it wrote with the library
+again and compares it bit for bit. So tests/golden/model/tiny-pretraining.json holds for all folders but torch-types,
+those of tiny-qa, for which tests/golden/task/qa.json holds, and the MLM head of tiny-tf1-untrained.
 
 torch
     tiny-torch-zip        pytorch_model.bin as torch.save writes it
@@ -24,10 +25,12 @@ torch
 tensorflow
     tiny-tf1              bert_model.ckpt with kernels as [in, out], some slots of an optimizer and global_step
     tiny-tf1-partitioned  two partitioned tables, two shards, float16, bfloat16, a string, the file `checkpoint`
+    tiny-tf1-qa           tiny-qa, with the names of Google's run_squad.py, in float16
     tiny-tf1-untrained    an MLM head as it is before training: gain 1, bias 0; bert_config_tiny.json
 paddle
     tiny-paddle           model_state.pdparams in protocol 4 with a tied decoder, name -> (parameter's name, array);
                           beside them `epoch`, an integer, which is no tensor
+    tiny-paddle-qa        tiny-qa with the prefix `roberta.`, in float16
     tiny-paddle-2         the same in protocol 2 without the decoder, name -> array, StructuredToParameterName@@
 zip
     tiny-zip/stored.zip   a folder with tiny-pretraining, stored
@@ -45,23 +48,24 @@ import numpy
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures"
 BASE = FIXTURES / "tiny-pretraining"
+ANSWERS = FIXTURES / "tiny-qa"
 WORDS = "bert.embeddings.word_embeddings.weight"
 HALF, BRAIN_HALF = ("bert.encoder.layer.1.intermediate.dense.weight", "bert.encoder.layer.1.output.dense.weight")
 
 # ---- What all formats share ---------------------------------------------------------------------------------
 
 
-def base_weights():
-    """Hugging Face name -> float32 array. Reads safetensors itself: not every library's environment has it."""
-    data = (BASE / "model.safetensors").read_bytes()
+def weights_of(folder):
+    """Hugging Face name -> array. Reads safetensors itself: not every library's environment has it."""
+    data = (folder / "model.safetensors").read_bytes()
     start = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:start])
     header.pop("__metadata__", None)
     weights = {}
     for name, entry in sorted(header.items()):
-        assert entry["dtype"] == "F32"
         begin, end = entry["data_offsets"]
-        weights[name] = numpy.frombuffer(data[start + begin:start + end], "<f4").reshape(entry["shape"]).copy()
+        numbers = numpy.frombuffer(data[start + begin:start + end], {"F32": "<f4", "F16": "<f2"}[entry["dtype"]])
+        weights[name] = numbers.reshape(entry["shape"]).copy()
     return weights
 
 
@@ -199,7 +203,8 @@ def make_torch(weights):
 TF_LEAVES = {"LayerNorm.weight": "LayerNorm/gamma", "LayerNorm.bias": "LayerNorm/beta"}
 TF_NAMES = {"cls.predictions.bias": "cls/predictions/output_bias",
             "cls.seq_relationship.weight": "cls/seq_relationship/output_weights",
-            "cls.seq_relationship.bias": "cls/seq_relationship/output_bias"}
+            "cls.seq_relationship.bias": "cls/seq_relationship/output_bias",
+            "qa_outputs.weight": "cls/squad/output_weights", "qa_outputs.bias": "cls/squad/output_bias"}
 
 
 def tensorflow_weight(name, value):
@@ -265,9 +270,9 @@ def expect_tensorflow(folder, values):
     expect_same(folder, found, {name: value for name, value in values.items() if name not in strings})
 
 
-def bert_config():
+def bert_config(source=BASE):
     """As Google writes it: neither model_type nor architectures, layer_norm_eps nor pad_token_id."""
-    config = json.loads((BASE / "config.json").read_text(encoding="utf-8"))
+    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
     names = ("attention_probs_dropout_prob", "hidden_act", "hidden_dropout_prob", "hidden_size", "initializer_range",
              "intermediate_size", "max_position_embeddings", "num_attention_heads", "num_hidden_layers",
              "type_vocab_size", "vocab_size")
@@ -297,6 +302,13 @@ def make_tensorflow(weights):
     save_tensorflow(folder, mixed, {"bert/embeddings/word_embeddings": (3, 0),
                                     "bert/embeddings/position_embeddings": (2, 1)}, 2)
     expect_tensorflow(folder, mixed)
+
+    folder = make_folder("tiny-tf1-qa", "vocab.txt")
+    write_json(folder / "bert_config.json", bert_config(ANSWERS))
+    answers = dict(sorted(tensorflow_weight(name, value) for name, value in weights_of(ANSWERS).items()))
+    save_tensorflow(folder, answers, {}, 1)
+    (folder / "checkpoint").unlink()
+    expect_tensorflow(folder, answers)
 
     folder = make_folder("tiny-tf1-untrained", "vocab.txt")
     write_json(folder / "bert_config_tiny.json", bert_config())
@@ -335,31 +347,43 @@ def paddle_weight(name, value):
     return f"{PADDLE_NAMES.get(path, path)}.{leaf}", value
 
 
-def make_paddle(weights):
-    import paddle
-    values = dict(paddle_weight(name, value) for name, value in weights.items())
-    config = bert_config()
+def paddle_settings(source, kind, head):
+    config = bert_config(source)
     arguments = {name: config[name] for name in sorted(config) if not name.startswith(("pooler", "direct"))}
-    settings = {"init_args": [{**arguments, "pad_token_id": 0, "init_class": "BertModel"}],
-                "init_class": "BertForPretraining"}
+    return {"init_args": [{**arguments, "pad_token_id": 0, "init_class": f"{kind}Model"}], "init_class": kind + head}
+
+
+def save_paddle(folder, values, protocol, others=()):
+    """A dict of tensors is a state dict, which is stored as arrays with a table of names; one that also holds other
+    values is stored object by object."""
+    import paddle
     paddle.device.set_device("cpu")
-    for name, protocol in (("tiny-paddle", 4), ("tiny-paddle-2", 2)):
-        folder = make_folder(name, "vocab.txt")
-        write_json(folder / "model_config.json", settings)
-        expected = dict(values)
-        if protocol == 4:
-            expected["cls.predictions.decoder_weight"] = weights[WORDS]
-        tensors = {key: paddle.to_tensor(value) for key, value in expected.items()}
-        for i, tensor in enumerate(tensors.values()):
-            tensor.name = f"parameter_{i}.w_0"
-        # A dict of tensors is a state dict, which is stored as arrays with a table of names; one that also holds
-        # another value is stored object by object.
-        saved = {**tensors, "epoch": 3} if protocol == 4 else tensors
-        paddle.save(saved, str(folder / "model_state.pdparams"), protocol=protocol)
-        found = paddle.load(str(folder / "model_state.pdparams"))
-        found.pop("epoch", None)
-        found.pop("StructuredToParameterName@@", None)
-        expect_same(folder, {key: value.numpy() for key, value in found.items()}, expected)
+    tensors = {name: paddle.to_tensor(value) for name, value in values.items()}
+    for i, tensor in enumerate(tensors.values()):
+        tensor.name = f"parameter_{i}.w_0"
+    path = str(folder / "model_state.pdparams")
+    paddle.save({**tensors, **dict(others)}, path, protocol=protocol)
+    found = paddle.load(path)
+    expect_same(folder, {name: found[name].numpy() for name in found if name in values}, values)
+
+
+def make_paddle(weights):
+    values = dict(paddle_weight(name, value) for name, value in weights.items())
+    settings = paddle_settings(BASE, "Bert", "ForPretraining")
+
+    folder = make_folder("tiny-paddle", "vocab.txt")
+    write_json(folder / "model_config.json", settings)
+    save_paddle(folder, {**values, "cls.predictions.decoder_weight": weights[WORDS]}, 4, {"epoch": 3})
+
+    folder = make_folder("tiny-paddle-2", "vocab.txt")
+    write_json(folder / "model_config.json", settings)
+    save_paddle(folder, values, 2)
+
+    folder = make_folder("tiny-paddle-qa", "vocab.txt")
+    write_json(folder / "model_config.json", paddle_settings(ANSWERS, "Roberta", "ForQuestionAnswering"))
+    answers = (paddle_weight(name, value) for name, value in weights_of(ANSWERS).items())
+    save_paddle(folder, {name.replace("bert.", "roberta.").replace("qa_outputs", "classifier"): value
+                         for name, value in answers}, 4)
 
 
 # ---- Zip ----------------------------------------------------------------------------------------------------
@@ -396,7 +420,7 @@ STEPS = {"torch": make_torch, "tensorflow": make_tensorflow, "paddle": make_padd
 def main():
     parser = argparse.ArgumentParser(description="Write tests/fixtures/tiny-pretraining in other formats.")
     parser.add_argument("step", choices=STEPS)
-    STEPS[parser.parse_args().step](base_weights())
+    STEPS[parser.parse_args().step](weights_of(BASE))
 
 
 if __name__ == "__main__":

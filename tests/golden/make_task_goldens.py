@@ -189,7 +189,8 @@ def make_fixtures():
     def make(name, kind, seed, labels=None, adjust=None, **settings):
         if labels:
             settings["id2label"] = dict(enumerate(labels))
-        return make_model(name, words, kind, torch.float16, seed=seed, num_hidden_layers=1, adjust=adjust, **settings)[0]
+        return make_model(name, words, kind, torch.float16, seed=seed, adjust=adjust, num_hidden_layers=1,
+                          **settings)[0]
 
     make("tiny-untied", BertForMaskedLM, 21, tie_word_embeddings=False)
     clear = clearly(6)
