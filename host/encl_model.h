@@ -18,8 +18,9 @@ extern "C" {
 // Hugging Face fast BertTokenizer gives. A tokenizer is immutable once opened and may be shared by threads.
 typedef struct encl_tokenizer encl_tokenizer;
 
-// Opens the tokenizer of a model folder: vocab.txt and/or tokenizer.json, with tokenizer_config.json.
-ENCL_API encl_status encl_tokenizer_open(const char *folder, encl_tokenizer **tokenizer);
+// Opens the tokenizer of a model, by its folder or a weight file in it: vocab.txt and/or tokenizer.json, with
+// tokenizer_config.json.
+ENCL_API encl_status encl_tokenizer_open(const char *path, encl_tokenizer **tokenizer);
 ENCL_API void encl_tokenizer_close(encl_tokenizer *tokenizer);
 
 typedef struct encl_tokenizer_info {

@@ -5,10 +5,11 @@
 
 #include "host/checkpoint/format.h"
 
-// In the order in which a folder is searched: transformers prefers the single file too.
+// In the order in which a folder is searched, which is that of transformers.
 static const encl_format formats[] = {
-    {"safetensors", "model.safetensors", encl_safetensors_detect, encl_safetensors_open},
-    {"safetensors", "model.safetensors.index.json", encl_shards_detect, encl_shards_open},
+    {"safetensors", ENCL_DIALECT_TORCH, "model.safetensors", NULL, encl_safetensors_detect, encl_safetensors_open},
+    {"safetensors", ENCL_DIALECT_TORCH, "model.safetensors.index.json", NULL, encl_safetensors_shards_detect,
+     encl_safetensors_shards_open},
 };
 enum { FORMATS = sizeof formats / sizeof formats[0] };
 
@@ -21,40 +22,49 @@ static encl_status list_file_names(encl_string *list) {
     return status;
 }
 
-// Finds the file to open: in a folder by the names that formats have, else the file itself by what it looks like.
-// *format stays NULL where nothing fits. Caller frees *file_path.
-static encl_status choose_format(const char *path, const encl_format **format, char **file_path) {
-    encl_status status = ENCL_OK;
-    encl_file file = {0};
-    const bool is_folder = encl_path_is_folder(path);
-    if (!is_folder) {
-        ENCL_TRY(encl_file_map(path, &file));
-    }
-    for (size_t i = 0; i < FORMATS && *format == NULL; i++) {
-        free(*file_path);
-        *file_path = NULL;
-        ENCL_TRY(is_folder ? encl_path_join(path, formats[i].file_name, file_path)
-                           : encl_copy_text(path, strlen(path), file_path));
-        if (is_folder ? encl_path_exists(*file_path) : formats[i].detect(path, &file)) {
-            *format = &formats[i];
-        }
-    }
-cleanup:
-    encl_file_unmap(&file);
-    return status;
-}
-
-static encl_status fail_without_format(const char *path) {
+static encl_status fail_without_format(const encl_folder *folder, const char *file) {
     encl_string names = {0};
     encl_status status = list_file_names(&names);
-    if (status == ENCL_OK && encl_path_is_folder(path)) {
-        status = encl_fail(ENCL_NOT_FOUND, "%s: no weights found; looked for %s", path, names.text);
+    if (status == ENCL_OK && file == NULL) {
+        status = encl_fail(ENCL_NOT_FOUND, "%s: no weights found; looked for %s", encl_folder_path(folder), names.text);
     } else if (status == ENCL_OK) {
-        status =
-            encl_fail(ENCL_FORMAT, "%s: found no known weight format; expected a file such as %s", path, names.text);
+        status = encl_fail(ENCL_FORMAT, "%s/%s: found no known weight format; expected a file such as %s",
+                           encl_folder_path(folder), file, names.text);
     }
     encl_string_free(&names);
     return status;
+}
+
+// Searches the folder in the order of the formats. Caller frees *file.
+static encl_status find_format(const encl_folder *folder, const encl_format **format, char **file) {
+    for (size_t i = 0; i < FORMATS; i++) {
+        const char *name = formats[i].file_name;
+        encl_status status = formats[i].find != NULL         ? formats[i].find(folder, file)
+                             : encl_folder_has(folder, name) ? encl_copy_text(name, strlen(name), file)
+                                                             : ENCL_OK;
+        if (status != ENCL_OK) {
+            return status;
+        }
+        if (*file != NULL) {
+            *format = &formats[i];
+            return ENCL_OK;
+        }
+    }
+    return fail_without_format(folder, NULL);
+}
+
+// Takes the format of a file that was named, by what it looks like.
+static encl_status detect_format(const encl_folder *folder, const char *file, const encl_format **format) {
+    encl_file mapped = {0};
+    encl_status status = encl_folder_map(folder, file, &mapped);
+    if (status != ENCL_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < FORMATS && *format == NULL; i++) {
+        *format = formats[i].detect(file, &mapped) ? &formats[i] : NULL;
+    }
+    encl_file_unmap(&mapped);
+    return *format != NULL ? ENCL_OK : fail_without_format(folder, file);
 }
 
 static int compare_names(const void *a, const void *b) {
@@ -67,40 +77,53 @@ void encl_checkpoint_sort(encl_checkpoint *checkpoint, size_t first) {
     }
 }
 
-static encl_status check_names(const encl_checkpoint *checkpoint, const char *path) {
+static encl_status check_names(const encl_checkpoint *checkpoint) {
     for (size_t i = 1; i < checkpoint->count; i++) {
         if (strcmp(checkpoint->tensors[i - 1].name, checkpoint->tensors[i].name) == 0) {
-            return encl_fail(ENCL_FORMAT, "%s: found tensor '%s' twice, expected once", path,
-                             checkpoint->tensors[i].name);
+            return encl_fail(ENCL_FORMAT, "%s/%s: found tensor '%s' twice, expected once",
+                             encl_folder_path(checkpoint->folder), checkpoint->file, checkpoint->tensors[i].name);
         }
     }
     return ENCL_OK;
 }
 
-encl_status encl_checkpoint_open(const char *path, encl_checkpoint **checkpoint) {
+encl_status encl_checkpoint_open_in(const encl_folder *folder, const char *file, encl_checkpoint **checkpoint) {
     encl_status status = ENCL_OK;
     encl_checkpoint *opened = NULL;
     const encl_format *format = NULL;
-    char *file_path = NULL;
     *checkpoint = NULL;
-    if (path == NULL) {
-        return encl_fail(ENCL_INVALID, "no path: found NULL, expected a model folder or a weight file");
-    }
     ENCL_TRY(encl_allocate(1, sizeof *opened, (void **)&opened));
-    ENCL_TRY(choose_format(path, &format, &file_path));
-    if (format == NULL) {
-        ENCL_TRY(fail_without_format(path));
+    opened->folder = folder;
+    if (file == NULL) {
+        ENCL_TRY(find_format(folder, &format, &opened->file));
+    } else {
+        ENCL_TRY(encl_copy_text(file, strlen(file), &opened->file));
+        ENCL_TRY(detect_format(folder, file, &format));
     }
     opened->format = format->name;
-    ENCL_TRY(encl_path_folder(file_path, &opened->folder));
-    ENCL_TRY(format->open(opened, file_path));
+    opened->dialect = format->dialect;
+    ENCL_TRY(format->open(opened, opened->file));
     encl_checkpoint_sort(opened, 0);
-    ENCL_TRY(check_names(opened, file_path));
+    ENCL_TRY(check_names(opened));
     *checkpoint = opened;
     opened = NULL;
 cleanup:
-    free(file_path);
     encl_checkpoint_close(opened);
+    return status;
+}
+
+encl_status encl_checkpoint_open(const char *path, encl_checkpoint **checkpoint) {
+    encl_status status = ENCL_OK;
+    encl_folder *folder = NULL;
+    char *file = NULL;
+    *checkpoint = NULL;
+    ENCL_TRY(encl_folder_resolve(path, &folder, &file));
+    ENCL_TRY(encl_checkpoint_open_in(folder, file, checkpoint));
+    (*checkpoint)->own_folder = folder;
+    folder = NULL;
+cleanup:
+    free(file);
+    encl_folder_close(folder);
     return status;
 }
 
@@ -115,25 +138,47 @@ void encl_checkpoint_close(encl_checkpoint *checkpoint) {
         encl_file_unmap(checkpoint->files[i]);
         free(checkpoint->files[i]);
     }
+    for (size_t i = 0; i < checkpoint->block_count; i++) {
+        free(checkpoint->blocks[i]);
+    }
     free(checkpoint->tensors);
     free(checkpoint->files);
-    free(checkpoint->folder);
+    free(checkpoint->blocks);
+    free(checkpoint->file);
+    encl_folder_close(checkpoint->own_folder);
     free(checkpoint);
 }
 
-encl_status encl_checkpoint_map(encl_checkpoint *checkpoint, const char *path, const encl_file **file) {
+encl_status encl_checkpoint_place(const encl_checkpoint *checkpoint, const char *name, char **place) {
+    return encl_folder_place(checkpoint->folder, name, place);
+}
+
+encl_status encl_checkpoint_map(encl_checkpoint *checkpoint, const char *name, const encl_file **file) {
     encl_status status = ENCL_OK;
     encl_file *mapped = NULL;
     *file = NULL;
     ENCL_TRY(encl_reserve((void **)&checkpoint->files, &checkpoint->file_capacity, checkpoint->file_count + 1,
                           sizeof *checkpoint->files));
     ENCL_TRY(encl_allocate(1, sizeof *mapped, (void **)&mapped));
-    ENCL_TRY(encl_file_map(path, mapped));
+    ENCL_TRY(encl_folder_map(checkpoint->folder, name, mapped));
     checkpoint->files[checkpoint->file_count++] = mapped;
     *file = mapped;
     mapped = NULL;
 cleanup:
     free(mapped);
+    return status;
+}
+
+encl_status encl_checkpoint_own(encl_checkpoint *checkpoint, size_t bytes, void **memory) {
+    *memory = NULL;
+    encl_status status = encl_reserve((void **)&checkpoint->blocks, &checkpoint->block_capacity,
+                                      checkpoint->block_count + 1, sizeof *checkpoint->blocks);
+    if (status == ENCL_OK) {
+        status = encl_allocate(bytes, 1, memory);
+    }
+    if (status == ENCL_OK) {
+        checkpoint->blocks[checkpoint->block_count++] = *memory;
+    }
     return status;
 }
 
@@ -154,8 +199,16 @@ const char *encl_checkpoint_format(const encl_checkpoint *checkpoint) {
     return checkpoint->format;
 }
 
-const char *encl_checkpoint_folder(const encl_checkpoint *checkpoint) {
+encl_dialect encl_checkpoint_dialect(const encl_checkpoint *checkpoint) {
+    return checkpoint->dialect;
+}
+
+const encl_folder *encl_checkpoint_folder(const encl_checkpoint *checkpoint) {
     return checkpoint->folder;
+}
+
+const char *encl_checkpoint_file(const encl_checkpoint *checkpoint) {
+    return checkpoint->file;
 }
 
 size_t encl_checkpoint_count(const encl_checkpoint *checkpoint) {
@@ -176,7 +229,7 @@ const encl_tensor *encl_checkpoint_find(const encl_checkpoint *checkpoint, const
 
 void encl_tensor_drop(const encl_tensor *tensor) {
     const encl_file *file = tensor->source;
-    if (tensor->bytes > 0) {
+    if (file != NULL && tensor->bytes > 0 && encl_tensor_is_dense(tensor)) {
         encl_file_advise_drop(file, (size_t)(tensor->data - file->data), tensor->bytes);
     }
 }

@@ -23,8 +23,8 @@ static uint64_t read_u64(const uint8_t *bytes) {
     return value;
 }
 
-bool encl_safetensors_detect(const char *path, const encl_file *file) {
-    return encl_text_ends(path, ".safetensors") ||
+bool encl_safetensors_detect(const char *name, const encl_file *file) {
+    return encl_text_ends(name, ".safetensors") ||
            (file->size > LENGTH_BYTES && read_u64(file->data) <= HEADER_LIMIT && file->data[LENGTH_BYTES] == '{');
 }
 
@@ -145,6 +145,7 @@ static encl_status add_entry(encl_checkpoint *checkpoint, const char *path, cons
                          tensor.bytes);
     }
     tensor.data = file->data + data_start + (size_t)offsets[0];
+    encl_tensor_set_dense(&tensor);
     status = encl_checkpoint_add(checkpoint, &tensor);
 cleanup:
     return status;
@@ -184,13 +185,15 @@ static encl_status check_cover(encl_checkpoint *checkpoint, const char *path, co
     return ENCL_OK;
 }
 
-encl_status encl_safetensors_open(encl_checkpoint *checkpoint, const char *path) {
+encl_status encl_safetensors_open(encl_checkpoint *checkpoint, const char *name) {
     encl_status status = ENCL_OK;
+    char *path = NULL;
     const encl_file *file = NULL;
     cJSON *header = NULL;
     size_t length = 0;
     const size_t first = checkpoint->count;
-    ENCL_TRY(encl_checkpoint_map(checkpoint, path, &file));
+    ENCL_TRY(encl_checkpoint_place(checkpoint, name, &path));
+    ENCL_TRY(encl_checkpoint_map(checkpoint, name, &file));
     ENCL_TRY(find_header(path, file, &length));
     ENCL_TRY(encl_json_parse(path, (const char *)file->data + LENGTH_BYTES, length, &header));
     const cJSON *entry;
@@ -202,5 +205,6 @@ encl_status encl_safetensors_open(encl_checkpoint *checkpoint, const char *path)
     ENCL_TRY(check_cover(checkpoint, path, file, LENGTH_BYTES + length, first));
 cleanup:
     cJSON_Delete(header);
+    free(path);
     return status;
 }

@@ -1,5 +1,5 @@
-// Sharded safetensors: model.safetensors.index.json = {metadata, weight_map: {tensor name: file name}}.
-// Index and shards must agree on every tensor: a shard from another model would otherwise go unnoticed.
+// Sharded checkpoints: model.safetensors.index.json = {metadata, weight_map: {tensor name: file name}}, and the same
+// for PyTorch. Index and shards must agree on every tensor: a shard from another model would otherwise go unnoticed.
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,9 +14,9 @@ typedef struct place {
     const char *file;
 } place;
 
-bool encl_shards_detect(const char *path, const encl_file *file) {
+bool encl_safetensors_shards_detect(const char *name, const encl_file *file) {
     (void)file;
-    return encl_text_ends(path, ".safetensors.index.json");
+    return encl_text_ends(name, ".safetensors.index.json");
 }
 
 // A name of a file beside the index: nothing that leads elsewhere.
@@ -84,13 +84,15 @@ static encl_status compare_with_index(const encl_checkpoint *checkpoint, const c
     return ENCL_OK;
 }
 
-static encl_status open_shard(encl_checkpoint *checkpoint, const char *path, const char *folder, const place *places,
-                              size_t count) {
+typedef encl_status open_function(encl_checkpoint *checkpoint, const char *name);
+
+static encl_status open_shard(encl_checkpoint *checkpoint, open_function *open, const char *path, const char *folder,
+                              const place *places, size_t count) {
     encl_status status = ENCL_OK;
     char *shard = NULL;
     const size_t first = checkpoint->count;
     ENCL_TRY(encl_path_join(folder, places[0].file, &shard));
-    status = encl_safetensors_open(checkpoint, shard);
+    status = open(checkpoint, shard);
     if (status != ENCL_OK) {
         ENCL_TRY(encl_fail_context(status, "%s", path));
     }
@@ -101,24 +103,31 @@ cleanup:
     return status;
 }
 
-encl_status encl_shards_open(encl_checkpoint *checkpoint, const char *path) {
+encl_status encl_shards_open(encl_checkpoint *checkpoint, const char *name, open_function *open) {
     encl_status status = ENCL_OK;
     cJSON *index = NULL;
     place *places = NULL;
+    char *path = NULL;
     char *folder = NULL;
     size_t count = 0;
-    ENCL_TRY(encl_json_read(path, INDEX_LIMIT, &index));
+    ENCL_TRY(encl_checkpoint_place(checkpoint, name, &path));
+    ENCL_TRY(encl_folder_read_json(checkpoint->folder, name, INDEX_LIMIT, &index));
     ENCL_TRY(read_weight_map(path, index, &places, &count));
-    ENCL_TRY(encl_path_folder(path, &folder));
+    ENCL_TRY(strchr(name, '/') == NULL ? encl_copy_text("", 0, &folder) : encl_path_folder(name, &folder));
     for (size_t first = 0, end = 0; first < count; first = end) {
         while (end < count && strcmp(places[end].file, places[first].file) == 0) {
             end++;
         }
-        ENCL_TRY(open_shard(checkpoint, path, folder, places + first, end - first));
+        ENCL_TRY(open_shard(checkpoint, open, path, folder, places + first, end - first));
     }
 cleanup:
     free(folder);
+    free(path);
     free(places);
     cJSON_Delete(index);
     return status;
+}
+
+encl_status encl_safetensors_shards_open(encl_checkpoint *checkpoint, const char *name) {
+    return encl_shards_open(checkpoint, name, encl_safetensors_open);
 }

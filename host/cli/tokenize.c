@@ -80,23 +80,6 @@ cleanup:
     return status;
 }
 
-// A tokenizer needs no weights, so it is opened without the model.
-static encl_status open_tokenizer(const char *path, encl_tokenizer **tokenizer) {
-    encl_status status = ENCL_OK;
-    char *folder = NULL;
-    if (!encl_path_exists(path)) {
-        return encl_fail(ENCL_NOT_FOUND, "%s: found nothing, expected a model's folder", path);
-    }
-    if (encl_path_is_folder(path)) {
-        return encl_tokenizer_open(path, tokenizer);
-    }
-    ENCL_TRY(encl_path_folder(path, &folder));
-    ENCL_TRY(encl_tokenizer_open(folder, tokenizer));
-cleanup:
-    free(folder);
-    return status;
-}
-
 static encl_status run(encl_call *call) {
     const settings *chosen = call->settings;
     const encl_input_options from = {0};
@@ -107,7 +90,8 @@ static encl_status run(encl_call *call) {
     size_t pair_length = chosen->pair != NULL ? strlen(chosen->pair) : 0;
     int64_t index = 0;
     int64_t truncated = 0;
-    ENCL_TRY(open_tokenizer(call->arguments[0], &tokenizer));
+    // A tokenizer needs no weights, so it is opened without the model.
+    ENCL_TRY(encl_tokenizer_open(call->arguments[0], &tokenizer));
     ENCL_TRY(encl_input_open(&from, call->arguments + 1, call->argument_count - 1, &input));
     for (;; index++) {
         encl_text text;

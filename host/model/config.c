@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/base/file.h"
 #include "runtime/base/json.h"
 
 // Bounds are far above every published model and far below what could overflow or exhaust memory by itself.
@@ -26,20 +25,16 @@ static encl_status copy_text(const char *text, char **copy) {
     return encl_copy_text(text, strlen(text), copy);
 }
 
-static encl_status find_file(const char *folder, char **path) {
+static encl_status find_file(const encl_folder *folder, const char **name) {
     static const char *const names[] = {"config.json", "bert_config.json"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const encl_status status = encl_path_join(folder, names[i], path);
-        if (status != ENCL_OK) {
-            return status;
-        }
-        if (encl_path_exists(*path)) {
+        if (encl_folder_has(folder, names[i])) {
+            *name = names[i];
             return ENCL_OK;
         }
-        free(*path);
-        *path = NULL;
     }
-    return encl_fail(ENCL_NOT_FOUND, "%s: no configuration found; looked for %s, %s", folder, names[0], names[1]);
+    return encl_fail(ENCL_NOT_FOUND, "%s: no configuration found; looked for %s, %s", encl_folder_path(folder),
+                     names[0], names[1]);
 }
 
 // A text that decides whether this runtime computes what the model means: anything but `expected` is refused.
@@ -218,14 +213,16 @@ cleanup:
     return status;
 }
 
-encl_status encl_config_read(const char *folder, encl_config *config) {
+encl_status encl_config_read(const encl_folder *folder, encl_config *config) {
     encl_status status = ENCL_OK;
+    const char *name = NULL;
     char *path = NULL;
     cJSON *json = NULL;
     encl_config read = {.tied = true};
     *config = (encl_config){0};
-    ENCL_TRY(find_file(folder, &path));
-    ENCL_TRY(encl_json_read(path, CONFIG_BYTES, &json));
+    ENCL_TRY(find_file(folder, &name));
+    ENCL_TRY(encl_folder_place(folder, name, &path));
+    ENCL_TRY(encl_folder_read_json(folder, name, CONFIG_BYTES, &json));
     ENCL_TRY(require_text(path, json, "model_type", "bert"));
     ENCL_TRY(require_text(path, json, "position_embedding_type", "absolute"));
     ENCL_TRY(refuse_flag(path, json, "is_decoder"));

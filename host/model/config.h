@@ -2,7 +2,7 @@
 #ifndef ENCL_MODEL_CONFIG_H
 #define ENCL_MODEL_CONFIG_H
 
-#include "runtime/base/memory.h"
+#include "runtime/base/folder.h"
 
 // Texts are never NULL. Immutable once read.
 typedef struct encl_config {
@@ -28,7 +28,7 @@ typedef struct encl_config {
 // Reads the folder's config.json (else bert_config.json, as Google's releases call it). What BERT does not do is
 // UNSUPPORTED, what no model can be is FORMAT; the message names file, key, found and expected. `config` is zeroed
 // on failure. The caller frees it.
-encl_status encl_config_read(const char *folder, encl_config *config);
+encl_status encl_config_read(const encl_folder *folder, encl_config *config);
 void encl_config_free(encl_config *config); // a zeroed config is allowed
 
 #endif

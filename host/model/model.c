@@ -43,6 +43,10 @@ static const encl_tensor *find_tensor(const encl_checkpoint *checkpoint, const c
     return NULL;
 }
 
+const encl_tensor *encl_model_find_tensor(const encl_model *model, const char *name) {
+    return find_tensor(model->checkpoint, name);
+}
+
 static encl_status read_tensor(void *context, int64_t row, int64_t count, float *destination) {
     const encl_tensor *tensor = context;
     const int64_t width = tensor->dimensions < 2 ? 1 : tensor->shape[1];
@@ -67,8 +71,8 @@ static bool is_float(encl_dtype dtype) {
     return dtype == ENCL_DTYPE_F32 || dtype == ENCL_DTYPE_F16 || dtype == ENCL_DTYPE_BF16 || dtype == ENCL_DTYPE_F64;
 }
 
-static encl_status find_weight(void *context, const char *name, int64_t rows, int64_t columns, bool optional,
-                               encl_weight *weight, bool *found) {
+encl_status encl_model_find_weight(void *context, const char *name, int64_t rows, int64_t columns, bool optional,
+                                   encl_weight *weight, bool *found) {
     const encl_model *model = context;
     const encl_tensor *tensor = find_tensor(model->checkpoint, name);
     *found = tensor != NULL;
@@ -93,26 +97,13 @@ static encl_status find_weight(void *context, const char *name, int64_t rows, in
 
 // ---- Information ------------------------------------------------------------------------------------------
 
-typedef struct head_row {
-    const char *tensor;       // whose presence means the head
-    const char *architecture; // part of the architecture's name that it goes with; NULL: any
-    const char *head;
-} head_row;
-
-static const head_row heads[] = {
-    {"qa_outputs.weight", NULL, "qa"},
-    {"classifier.weight", "TokenClassification", "ner"},
-    {"classifier.weight", "MultipleChoice", "multiple-choice"},
-    {"classifier.weight", NULL, "classify"},
-    {"cls.predictions.bias", NULL, "fill-mask"},
-    {"cls.seq_relationship.weight", NULL, "next-sentence"},
-};
-
+// The head that a user most likely wants of those there are, "none" without one.
 static const char *find_head(const encl_model *model) {
-    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
-        if (encl_checkpoint_find(model->checkpoint, heads[i].tensor) != NULL &&
-            (heads[i].architecture == NULL || strstr(model->config.architecture, heads[i].architecture) != NULL)) {
-            return heads[i].head;
+    static const encl_head order[] = {ENCL_HEAD_QA,       ENCL_HEAD_NER,       ENCL_HEAD_MULTIPLE_CHOICE,
+                                      ENCL_HEAD_CLASSIFY, ENCL_HEAD_FILL_MASK, ENCL_HEAD_NEXT_SENTENCE};
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        if (model->heads[order[i]].width > 0) {
+            return encl_head_name(order[i]);
         }
     }
     return "none";
@@ -168,10 +159,10 @@ static void fill_info(encl_model *model) {
 static encl_status open_files(encl_model *model) {
     encl_status status = ENCL_OK;
     ENCL_TRY(encl_checkpoint_open(model->path, &model->checkpoint));
-    const char *folder = encl_checkpoint_folder(model->checkpoint);
+    const encl_folder *folder = encl_checkpoint_folder(model->checkpoint);
     ENCL_TRY(encl_config_read(folder, &model->config));
     ENCL_TRY(encl_sentence_config_read(folder, &model->config, &model->sentence));
-    ENCL_TRY(encl_tokenizer_open(folder, &model->tokenizer));
+    ENCL_TRY(encl_tokenizer_open_in(folder, &model->tokenizer));
     const encl_tokenizer_info *text = encl_tokenizer_get_info(model->tokenizer);
     if (text->vocabulary > model->config.vocabulary) {
         status = encl_fail(ENCL_FORMAT, "%s: the tokenizer has %d tokens, config.json's vocab_size is %d", model->path,
@@ -183,7 +174,8 @@ static encl_status open_files(encl_model *model) {
                            "%s: sentence_bert_config.json lowercases texts that a cased tokenizer reads", model->path);
         goto cleanup;
     }
-    ENCL_TRY(encl_bert_collect(&model->config, find_weight, model, &model->bert));
+    ENCL_TRY(encl_bert_collect(&model->config, encl_model_find_weight, model, &model->bert));
+    ENCL_TRY(encl_head_collect(model));
 cleanup:
     return status;
 }

@@ -3,10 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/base/file.h"
 #include "runtime/base/json.h"
 
 enum { FILE_BYTES = 16 << 20 };
+
+static const char modules_name[] = "modules.json";
 
 // The settings of encl_pooling, in its order: a flag of its own, or (since 6.0) a word in `pooling_mode`.
 static const struct {
@@ -22,19 +23,18 @@ static const struct {
     [ENCL_POOLING_LAST] = {"pooling_mode_lasttoken", false, "lasttoken"},
 };
 
-// Reads folder/module/name. Where the file is not there: *json is NULL, or NOT_FOUND if it must be.
-static encl_status read_file(const char *folder, const char *module, const char *name, bool required, char **path,
-                             cJSON **json) {
+// Reads folder/module/name; *path is its place. Where the file is not there: *json is NULL, or NOT_FOUND if it must be.
+static encl_status read_file(const encl_folder *folder, const char *module, const char *name, bool required,
+                             char **path, cJSON **json) {
     encl_status status = ENCL_OK;
-    char *module_folder = NULL;
-    ENCL_TRY(module[0] != '\0' ? encl_path_join(folder, module, &module_folder)
-                               : encl_copy_text(folder, strlen(folder), &module_folder));
-    ENCL_TRY(encl_path_join(module_folder, name, path));
-    if (required || encl_path_exists(*path)) {
-        status = encl_json_read(*path, FILE_BYTES, json);
+    char *inner = NULL;
+    ENCL_TRY(module[0] != '\0' ? encl_path_join(module, name, &inner) : encl_copy_text(name, strlen(name), &inner));
+    ENCL_TRY(encl_folder_place(folder, inner, path));
+    if (required || encl_folder_has(folder, inner)) {
+        status = encl_folder_read_json(folder, inner, FILE_BYTES, json);
     }
 cleanup:
-    free(module_folder);
+    free(inner);
     return status;
 }
 
@@ -84,7 +84,7 @@ static encl_status check_width(const char *path, const cJSON *json, const char *
     return status;
 }
 
-static encl_status read_pooling(const char *folder, const char *module, const encl_config *config,
+static encl_status read_pooling(const encl_folder *folder, const char *module, const encl_config *config,
                                 encl_sentence_config *sentence) {
     encl_status status = ENCL_OK;
     char *path = NULL;
@@ -112,26 +112,12 @@ cleanup:
 
 // ---- Modules ----------------------------------------------------------------------------------------------
 
-// A path below the model's folder: relative, and no part of it leads up.
-static bool is_inside(const char *path) {
-    if (path[0] == '/' || strchr(path, '\\') != NULL) {
-        return false;
-    }
-    for (const char *part = path; part != NULL; part = strchr(part, '/')) {
-        part += part[0] == '/';
-        if (strncmp(part, "..", 2) == 0 && (part[2] == '\0' || part[2] == '/')) {
-            return false;
-        }
-    }
-    return true;
-}
-
 // How far the chain of modules has come. It must be Transformer, Pooling, then at most Normalize.
 typedef enum stage { STAGE_START, STAGE_TRANSFORMER, STAGE_POOLING, STAGE_NORMALIZE } stage;
 
 // Reads one entry {idx, name, path, type}. Types differ in their packages between versions, not in the last part.
-static encl_status read_module(const char *place, const char *folder, const cJSON *module, const encl_config *config,
-                               stage *reached, encl_sentence_config *sentence) {
+static encl_status read_module(const char *place, const encl_folder *folder, const cJSON *module,
+                               const encl_config *config, stage *reached, encl_sentence_config *sentence) {
     const char *type = "";
     const char *path = "";
     encl_status status = ENCL_OK;
@@ -140,7 +126,7 @@ static encl_status read_module(const char *place, const char *folder, const cJSO
     }
     ENCL_TRY(encl_json_get_text(place, module, "type", &type));
     ENCL_TRY(encl_json_get_text(place, module, "path", &path));
-    if (!is_inside(path)) {
+    if (!encl_path_is_inside(path)) {
         return encl_fail(ENCL_FORMAT, "%s: path: found '%s', expected a folder inside the model's", place, path);
     }
     const char *dot = strrchr(type, '.');
@@ -164,14 +150,14 @@ cleanup:
     return status;
 }
 
-static encl_status read_modules(const char *path, const char *folder, const encl_config *config,
+static encl_status read_modules(const char *path, const encl_folder *folder, const encl_config *config,
                                 encl_sentence_config *sentence) {
     encl_status status = ENCL_OK;
     char *text = NULL;
     size_t length = 0;
     cJSON *json = NULL;
     stage reached = STAGE_START;
-    ENCL_TRY(encl_file_read(path, FILE_BYTES, &text, &length));
+    ENCL_TRY(encl_folder_read(folder, modules_name, FILE_BYTES, &text, &length));
     ENCL_TRY(encl_json_parse(path, text, length, &json));
     if (!cJSON_IsArray(json)) {
         ENCL_TRY(encl_fail(ENCL_FORMAT, "%s: found no array, expected one of modules", path));
@@ -192,7 +178,8 @@ cleanup:
 
 // ---- Texts ------------------------------------------------------------------------------------------------
 
-static encl_status read_transformer(const char *folder, const encl_config *config, encl_sentence_config *sentence) {
+static encl_status read_transformer(const encl_folder *folder, const encl_config *config,
+                                    encl_sentence_config *sentence) {
     encl_status status = ENCL_OK;
     char *path = NULL;
     cJSON *json = NULL;
@@ -241,7 +228,7 @@ static encl_status choose_prompt(const char *path, const char *name, encl_senten
                      path, name, sentence->prompt_count);
 }
 
-static encl_status read_model(const char *folder, encl_sentence_config *sentence) {
+static encl_status read_model(const encl_folder *folder, encl_sentence_config *sentence) {
     encl_status status = ENCL_OK;
     char *path = NULL;
     cJSON *json = NULL;
@@ -266,14 +253,15 @@ cleanup:
     return status;
 }
 
-encl_status encl_sentence_config_read(const char *folder, const encl_config *config, encl_sentence_config *sentence) {
+encl_status encl_sentence_config_read(const encl_folder *folder, const encl_config *config,
+                                      encl_sentence_config *sentence) {
     encl_status status = ENCL_OK;
     char *path = NULL;
     encl_sentence_config read = {
         .pooling_count = 1, .pooling = {ENCL_POOLING_MEAN}, .include_prompt = true, .max_sequence = -1};
     *sentence = (encl_sentence_config){0};
-    ENCL_TRY(encl_path_join(folder, "modules.json", &path));
-    read.found = encl_path_exists(path);
+    ENCL_TRY(encl_folder_place(folder, modules_name, &path));
+    read.found = encl_folder_has(folder, modules_name);
     if (read.found) {
         ENCL_TRY(read_modules(path, folder, config, &read));
         ENCL_TRY(read_transformer(folder, config, &read));

@@ -26,7 +26,8 @@ typedef struct encl_sentence_config {
 // Without modules.json: found is false and the rest is what sentence-transformers does then (mean pooling), with
 // normalize on. A module that is not implemented (Dense, …) is UNSUPPORTED. `sentence` is zeroed on failure. The
 // caller frees it.
-encl_status encl_sentence_config_read(const char *folder, const encl_config *config, encl_sentence_config *sentence);
+encl_status encl_sentence_config_read(const encl_folder *folder, const encl_config *config,
+                                      encl_sentence_config *sentence);
 void encl_sentence_config_free(encl_sentence_config *sentence); // a zeroed one is allowed
 
 #endif

@@ -66,7 +66,7 @@ cleanup:
     return status;
 }
 
-encl_status encl_tokenizer_open(const char *folder, encl_tokenizer **tokenizer) {
+encl_status encl_tokenizer_open_in(const encl_folder *folder, encl_tokenizer **tokenizer) {
     *tokenizer = NULL;
     encl_status status = ENCL_OK;
     encl_tokenizer *opened = NULL;
@@ -95,6 +95,19 @@ encl_status encl_tokenizer_open(const char *folder, encl_tokenizer **tokenizer) 
 cleanup:
     encl_tokenizer_close(opened);
     encl_tokenizer_files_free(&files);
+    return status;
+}
+
+encl_status encl_tokenizer_open(const char *path, encl_tokenizer **tokenizer) {
+    encl_folder *folder = NULL;
+    char *file = NULL;
+    *tokenizer = NULL;
+    encl_status status = encl_folder_resolve(path, &folder, &file);
+    if (status == ENCL_OK) {
+        status = encl_tokenizer_open_in(folder, tokenizer);
+    }
+    encl_folder_close(folder);
+    free(file);
     return status;
 }
 

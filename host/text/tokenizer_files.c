@@ -6,10 +6,11 @@
 #include <string.h>
 
 #include "host/text/tokenizer_json.h"
-#include "runtime/base/file.h"
 #include "runtime/base/json.h"
 
 enum { CONFIG_BYTES = 16 * 1024 * 1024 };
+
+static const char vocabulary_name[] = "vocab.txt";
 
 // A JSON file that need not be there: then json is NULL.
 typedef struct json_document {
@@ -44,10 +45,10 @@ static const char *const generic_classes[] = {"PreTrainedTokenizerFast", "Tokeni
 
 // ---- Documents --------------------------------------------------------------------------------------------
 
-static encl_status read_document(const char *folder, const char *name, size_t limit, json_document *document) {
-    encl_status status = encl_path_join(folder, name, &document->path);
-    if (status == ENCL_OK && encl_path_exists(document->path)) {
-        status = encl_json_read(document->path, limit, &document->json);
+static encl_status read_document(const encl_folder *folder, const char *name, size_t limit, json_document *document) {
+    encl_status status = encl_folder_place(folder, name, &document->path);
+    if (status == ENCL_OK && encl_folder_has(folder, name)) {
+        status = encl_folder_read_json(folder, name, limit, &document->json);
     }
     return status;
 }
@@ -61,13 +62,14 @@ static void free_documents(tokenizer_documents *documents) {
     free(documents->vocabulary);
 }
 
-static encl_status read_documents(const char *folder, tokenizer_documents *documents) {
+static encl_status read_documents(const encl_folder *folder, tokenizer_documents *documents) {
     encl_status status = ENCL_OK;
     ENCL_TRY(read_document(folder, "tokenizer_config.json", CONFIG_BYTES, &documents->config));
     ENCL_TRY(read_document(folder, "tokenizer.json", ENCL_VOCABULARY_JSON_BYTES, &documents->tokenizer));
-    ENCL_TRY(encl_path_join(folder, "vocab.txt", &documents->vocabulary));
-    if (documents->tokenizer.json == NULL && !encl_path_exists(documents->vocabulary)) {
-        ENCL_TRY(encl_fail(ENCL_NOT_FOUND, "%s: found neither vocab.txt nor tokenizer.json, expected one", folder));
+    ENCL_TRY(encl_folder_place(folder, vocabulary_name, &documents->vocabulary));
+    if (documents->tokenizer.json == NULL && !encl_folder_has(folder, vocabulary_name)) {
+        ENCL_TRY(encl_fail(ENCL_NOT_FOUND, "%s: found neither vocab.txt nor tokenizer.json, expected one",
+                           encl_folder_path(folder)));
     }
     // A configuration that lists its added tokens has taken the place of the two older files.
     if (cJSON_GetObjectItemCaseSensitive(documents->config.json, "added_tokens_decoder") == NULL) {
@@ -380,7 +382,7 @@ cleanup:
 
 // ---- All --------------------------------------------------------------------------------------------------
 
-encl_status encl_tokenizer_files_read(const char *folder, encl_tokenizer_files *files) {
+encl_status encl_tokenizer_files_read(const encl_folder *folder, encl_tokenizer_files *files) {
     *files = (encl_tokenizer_files){0};
     encl_status status = ENCL_OK;
     tokenizer_documents documents = {0};
@@ -395,7 +397,7 @@ encl_status encl_tokenizer_files_read(const char *folder, encl_tokenizer_files *
     if (documents.tokenizer.json != NULL) {
         ENCL_TRY(encl_tokenizer_json_vocabulary(documents.tokenizer.path, documents.tokenizer.json, &read.vocabulary));
     } else {
-        ENCL_TRY(encl_vocabulary_read(documents.vocabulary, &read.vocabulary));
+        ENCL_TRY(encl_vocabulary_read(folder, vocabulary_name, &read.vocabulary));
         generic = false; // there is no pipeline to take
     }
     if (generic) {

@@ -5,6 +5,7 @@
 
 #include "host/text/added.h"
 #include "host/text/vocabulary.h"
+#include "runtime/base/folder.h"
 
 typedef struct encl_tokenizer_files {
     encl_vocabulary vocabulary;
@@ -14,7 +15,7 @@ typedef struct encl_tokenizer_files {
     bool clean, lowercase, strip_accents, split_cjk;
 } encl_tokenizer_files;
 
-encl_status encl_tokenizer_files_read(const char *folder, encl_tokenizer_files *files);
+encl_status encl_tokenizer_files_read(const encl_folder *folder, encl_tokenizer_files *files);
 void encl_tokenizer_files_free(encl_tokenizer_files *files);
 
 #endif

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "host/text/unicode.h"
-#include "runtime/base/file.h"
 #include "runtime/base/json.h"
 
 enum { MOST_IDS = 1 << 24 };
@@ -113,13 +112,15 @@ static encl_status read_line(const char *line, size_t length, int64_t id, encl_v
     return status != ENCL_OK ? status : encl_vocabulary_add(line, length, id, vocabulary);
 }
 
-encl_status encl_vocabulary_read(const char *path, encl_vocabulary *vocabulary) {
+encl_status encl_vocabulary_read(const encl_folder *folder, const char *name, encl_vocabulary *vocabulary) {
     *vocabulary = (encl_vocabulary){0};
     encl_status status = ENCL_OK;
+    char *path = NULL;
     char *text = NULL;
     size_t length = 0;
     encl_vocabulary read = {0};
-    ENCL_TRY(encl_file_read(path, ENCL_VOCABULARY_FILE_BYTES, &text, &length));
+    ENCL_TRY(encl_folder_place(folder, name, &path));
+    ENCL_TRY(encl_folder_read(folder, name, ENCL_VOCABULARY_FILE_BYTES, &text, &length));
     int64_t id = 0;
     for (size_t at = 0; at < length; id++) {
         const char *end = memchr(text + at, '\n', length - at);
@@ -142,6 +143,7 @@ encl_status encl_vocabulary_read(const char *path, encl_vocabulary *vocabulary) 
     read = (encl_vocabulary){0};
 cleanup:
     encl_vocabulary_free(&read);
+    free(path);
     free(text);
     return status;
 }

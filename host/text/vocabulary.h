@@ -3,6 +3,7 @@
 #define ENCL_TEXT_VOCABULARY_H
 
 #include "host/text/trie.h"
+#include "runtime/base/folder.h"
 
 enum {
     ENCL_VOCABULARY_TOKEN_BYTES = 4096,                // longest token that is accepted
@@ -21,9 +22,9 @@ typedef struct encl_vocabulary {
     uint32_t continuation; // the node of "##", 0: no such tokens
 } encl_vocabulary;
 
-// Reads vocab.txt: a token a line, its id is the line's index; white space at its end is cut, a token that is
+// Reads a vocab.txt: a token a line, its id is the line's index; white space at its end is cut, a token that is
 // repeated has its last id. "token<TAB>id", as ERNIE has it, is read too.
-encl_status encl_vocabulary_read(const char *path, encl_vocabulary *vocabulary);
+encl_status encl_vocabulary_read(const encl_folder *folder, const char *name, encl_vocabulary *vocabulary);
 
 // Gives `token` an id that has none yet.
 encl_status encl_vocabulary_add(const char *token, size_t length, int64_t id, encl_vocabulary *vocabulary);

@@ -48,25 +48,28 @@ static const char *describe(const cJSON *item, char buffer[32]) {
                                   : "nothing";
 }
 
-encl_status encl_json_read(const char *path, size_t limit, cJSON **json) {
-    encl_status status = ENCL_OK;
-    char *text = NULL;
-    size_t length = 0;
+encl_status encl_json_parse_object(const char *place, const char *text, size_t length, cJSON **json) {
     cJSON *parsed = NULL;
     char buffer[32];
-
     *json = NULL;
-    ENCL_TRY(encl_file_read(path, limit, &text, &length));
-    ENCL_TRY(encl_json_parse(path, text, length, &parsed));
-    if (!cJSON_IsObject(parsed)) {
-        status = encl_fail(ENCL_FORMAT, "%s: found %s, expected an object", path, describe(parsed, buffer));
-        goto cleanup;
+    encl_status status = encl_json_parse(place, text, length, &parsed);
+    if (status == ENCL_OK && !cJSON_IsObject(parsed)) {
+        status = encl_fail(ENCL_FORMAT, "%s: found %s, expected an object", place, describe(parsed, buffer));
+        cJSON_Delete(parsed);
+        parsed = NULL;
     }
     *json = parsed;
-    parsed = NULL;
+    return status;
+}
 
-cleanup:
-    cJSON_Delete(parsed);
+encl_status encl_json_read(const char *path, size_t limit, cJSON **json) {
+    char *text = NULL;
+    size_t length = 0;
+    *json = NULL;
+    encl_status status = encl_file_read(path, limit, &text, &length);
+    if (status == ENCL_OK) {
+        status = encl_json_parse_object(path, text, length, json);
+    }
     free(text);
     return status;
 }

@@ -16,6 +16,8 @@
 encl_status encl_json_parse(const char *place, const char *text, size_t length, cJSON **json);
 // Reads and parses a file of at most `limit` bytes whose top value must be an object.
 encl_status encl_json_read(const char *path, size_t limit, cJSON **json);
+// The same for a text.
+encl_status encl_json_parse_object(const char *place, const char *text, size_t length, cJSON **json);
 
 // Typed look-ups of a key in an object. Missing key (or null): *value keeps what it had (the default) and the
 // status is OK. Wrong type or range: FORMAT with "place: key: found …, expected …".

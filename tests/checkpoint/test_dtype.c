@@ -17,6 +17,7 @@ static encl_tensor unaligned(encl_dtype dtype, const void *values, size_t count,
                          .dtype = dtype,
                          .dimensions = 1,
                          .shape = {(int64_t)count},
+                         .strides = {1},
                          .elements = (int64_t)count,
                          .data = *bytes + 1,
                          .bytes = size};
@@ -141,6 +142,38 @@ static void knows_names_and_sizes(void **state) {
     assert_int_equal(encl_dtype_bytes((encl_dtype)99), 0);
 }
 
+// A transposed matrix is read row by row of its logical shape, in any cut.
+static void reads_strided(void **state) {
+    (void)state;
+    enum { ROWS = 61, COLUMNS = 37 };
+    float stored[COLUMNS][ROWS]; // [column][row]
+    float read[ROWS * COLUMNS];
+    for (int c = 0; c < COLUMNS; c++) {
+        for (int r = 0; r < ROWS; r++) {
+            stored[c][r] = (float)(r * COLUMNS + c);
+        }
+    }
+    encl_tensor tensor = {.name = "w",
+                          .dtype = ENCL_DTYPE_F32,
+                          .dimensions = 2,
+                          .shape = {ROWS, COLUMNS},
+                          .strides = {1, ROWS},
+                          .elements = ROWS * COLUMNS,
+                          .data = (const uint8_t *)stored,
+                          .bytes = sizeof stored};
+    assert_false(encl_tensor_is_dense(&tensor));
+    for (int64_t cut = 0; cut <= tensor.elements; cut += 111) {
+        memset(read, 0xff, sizeof read);
+        assert_ok(encl_tensor_read(&tensor, 0, cut, read));
+        assert_ok(encl_tensor_read(&tensor, cut, tensor.elements - cut, read + cut));
+        for (int i = 0; i < ROWS * COLUMNS; i++) {
+            assert_true(read[i] == (float)i);
+        }
+    }
+    encl_tensor_set_dense(&tensor);
+    assert_true(encl_tensor_is_dense(&tensor));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(converts_every_f16),
@@ -149,6 +182,7 @@ int main(void) {
         cmocka_unit_test(rounds_f64),
         cmocka_unit_test(refuses_other_ranges_and_types),
         cmocka_unit_test(knows_names_and_sizes),
+        cmocka_unit_test(reads_strided),
     };
     return encl_test_main(tests);
 }

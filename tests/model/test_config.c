@@ -2,11 +2,19 @@
 #include "checkpoint/scratch.h"
 #include "host/model/config.h"
 
+static encl_status read_config(const char *path, encl_config *config) {
+    encl_folder *folder = NULL;
+    assert_ok(encl_folder_open(path, &folder));
+    const encl_status status = encl_config_read(folder, config);
+    encl_folder_close(folder);
+    return status;
+}
+
 static void reads_defaults(void **state) {
     encl_scratch *scratch = *state;
     encl_config config;
     scratch_write_text(scratch, "config.json", "{}");
-    assert_ok(encl_config_read(scratch->folder, &config));
+    assert_ok(read_config(scratch->folder, &config));
     assert_string_equal(config.architecture, "");
     assert_string_equal(config.model_type, "bert");
     assert_string_equal(config.dtype, "");
@@ -42,7 +50,7 @@ static void reads_every_key(void **state) {
         "\"torch_dtype\":\"float32\",\"dtype\":\"float16\",\"problem_type\":\"regression\",\"is_decoder\":false,"
         "\"position_embedding_type\":\"absolute\",\"tie_word_embeddings\":false,\"num_labels\":3,"
         "\"id2label\":{\"2\":\"组织\",\"0\":\"O\",\"1\":\"B-PER\"},\"directionality\":\"bidi\",\"pooler_size\":7}");
-    assert_ok(encl_config_read(scratch->folder, &config));
+    assert_ok(read_config(scratch->folder, &config));
     assert_string_equal(config.architecture, "BertForTokenClassification");
     assert_string_equal(config.dtype, "float16");
     assert_string_equal(config.problem_type, "regression");
@@ -70,7 +78,7 @@ static void takes_null_for_absent(void **state) {
     scratch_write_text(scratch, "config.json",
                        "{\"architectures\":null,\"pad_token_id\":null,\"id2label\":null,\"num_labels\":null,"
                        "\"hidden_act\":null,\"position_embedding_type\":null,\"dtype\":null,\"problem_type\":null}");
-    assert_ok(encl_config_read(scratch->folder, &config));
+    assert_ok(read_config(scratch->folder, &config));
     assert_int_equal(config.label_count, 2);
     encl_config_free(&config);
 }
@@ -78,13 +86,13 @@ static void takes_null_for_absent(void **state) {
 static void finds_googles_file(void **state) {
     encl_scratch *scratch = *state;
     encl_config config;
-    assert_fails(encl_config_read(scratch->folder, &config), ENCL_NOT_FOUND, "config.json, bert_config.json");
+    assert_fails(read_config(scratch->folder, &config), ENCL_NOT_FOUND, "config.json, bert_config.json");
     scratch_write_text(scratch, "bert_config.json", "{\"num_hidden_layers\":3}");
-    assert_ok(encl_config_read(scratch->folder, &config));
+    assert_ok(read_config(scratch->folder, &config));
     assert_int_equal(config.layers, 3);
     encl_config_free(&config);
     scratch_write_text(scratch, "config.json", "{\"num_hidden_layers\":4}");
-    assert_ok(encl_config_read(scratch->folder, &config));
+    assert_ok(read_config(scratch->folder, &config));
     assert_int_equal(config.layers, 4);
     encl_config_free(&config);
 }
@@ -105,7 +113,7 @@ static void knows_activations(void **state) {
         encl_config config;
         snprintf(text, sizeof text, "{\"hidden_act\":\"%s\"}", rows[i].name);
         scratch_write_text(scratch, "config.json", text);
-        assert_ok(encl_config_read(scratch->folder, &config));
+        assert_ok(read_config(scratch->folder, &config));
         assert_int_equal(config.activation, rows[i].activation);
         encl_config_free(&config);
     }
@@ -130,7 +138,7 @@ static void chooses_labels(void **state) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         encl_config config;
         scratch_write_text(scratch, "config.json", rows[i].text);
-        assert_ok(encl_config_read(scratch->folder, &config));
+        assert_ok(read_config(scratch->folder, &config));
         assert_int_equal(config.label_count, rows[i].count);
         assert_string_equal(config.labels[rows[i].count - 1], rows[i].last);
         encl_config_free(&config);
@@ -162,7 +170,7 @@ static void refuses_what_it_cannot_compute(void **state) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         encl_config config;
         scratch_write_text(scratch, "config.json", rows[i].text);
-        assert_fails(encl_config_read(scratch->folder, &config), ENCL_UNSUPPORTED, rows[i].part);
+        assert_fails(read_config(scratch->folder, &config), ENCL_UNSUPPORTED, rows[i].part);
         assert_detail_has("config.json");
         assert_zeroed(&config);
     }
@@ -222,7 +230,7 @@ static void refuses_what_is_wrong(void **state) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         encl_config config;
         scratch_write_text(scratch, "config.json", rows[i].text);
-        assert_fails(encl_config_read(scratch->folder, &config), ENCL_FORMAT, rows[i].part);
+        assert_fails(read_config(scratch->folder, &config), ENCL_FORMAT, rows[i].part);
         assert_detail_has("config.json");
         assert_zeroed(&config);
     }
@@ -234,25 +242,25 @@ static void refuses_truncation_at_every_byte(void **state) {
     encl_config config;
     for (size_t i = 0; i < strlen(text); i++) {
         scratch_write(scratch, "config.json", text, i);
-        assert_fails(encl_config_read(scratch->folder, &config), ENCL_FORMAT, "config.json");
+        assert_fails(read_config(scratch->folder, &config), ENCL_FORMAT, "config.json");
         assert_zeroed(&config);
     }
     scratch_write_text(scratch, "config.json", text);
-    assert_ok(encl_config_read(scratch->folder, &config));
+    assert_ok(read_config(scratch->folder, &config));
     encl_config_free(&config);
 }
 
 static void reads_what_transformers_writes(void **state) {
     (void)state;
     encl_config config;
-    assert_ok(encl_config_read("tests/fixtures/tiny-bert-bf16", &config));
+    assert_ok(read_config("tests/fixtures/tiny-bert-bf16", &config));
     assert_string_equal(config.architecture, "BertForSequenceClassification");
     assert_string_equal(config.dtype, "bfloat16");
     assert_int_equal(config.hidden, 32);
     assert_int_equal(config.label_count, 3);
     assert_string_equal(config.labels[2], "positive");
     encl_config_free(&config);
-    assert_ok(encl_config_read("tests/fixtures/tiny-bert-odd", &config));
+    assert_ok(read_config("tests/fixtures/tiny-bert-odd", &config));
     assert_int_equal(config.heads, 4);
     assert_int_equal(config.intermediate, 50);
     assert_int_equal(config.layers, 3);

@@ -24,8 +24,8 @@ typedef struct plain_model {
 } plain_model;
 
 static void open_model(const char *folder, plain_model *model) {
-    assert_ok(encl_config_read(folder, &model->config));
     assert_ok(encl_checkpoint_open(folder, &model->checkpoint));
+    assert_ok(encl_config_read(encl_checkpoint_folder(model->checkpoint), &model->config));
     const bool bare = encl_checkpoint_find(model->checkpoint, "embeddings.word_embeddings.weight") != NULL;
     model->prefix = bare ? "" : "bert.";
 }

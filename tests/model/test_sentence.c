@@ -2,6 +2,14 @@
 #include "checkpoint/scratch.h"
 #include "host/model/sentence.h"
 
+static encl_status read_sentence(const char *path, const encl_config *encoder, encl_sentence_config *sentence) {
+    encl_folder *folder = NULL;
+    assert_ok(encl_folder_open(path, &folder));
+    const encl_status status = encl_sentence_config_read(folder, encoder, sentence);
+    encl_folder_close(folder);
+    return status;
+}
+
 static const encl_config encoder = {.hidden = 32, .max_position = 80};
 
 #define MODULE(path, type) "{\"idx\":0,\"name\":\"0\",\"path\":\"" path "\",\"type\":\"" type "\"}"
@@ -21,7 +29,7 @@ static void does_without(void **state) {
     encl_scratch *scratch = *state;
     encl_sentence_config sentence;
     scratch_write_text(scratch, "sentence_bert_config.json", "{\"max_seq_length\":5}"); // belongs to modules.json
-    assert_ok(encl_sentence_config_read(scratch->folder, &encoder, &sentence));
+    assert_ok(read_sentence(scratch->folder, &encoder, &sentence));
     assert_false(sentence.found);
     assert_string_equal(sentence.transformer, "");
     assert_int_equal(sentence.pooling_count, 1);
@@ -39,7 +47,7 @@ static void does_without(void **state) {
 static void reads_a_whole_folder(void **state) {
     (void)state;
     encl_sentence_config sentence;
-    assert_ok(encl_sentence_config_read("tests/fixtures/tiny-sentence", &encoder, &sentence));
+    assert_ok(read_sentence("tests/fixtures/tiny-sentence", &encoder, &sentence));
     assert_true(sentence.found);
     assert_string_equal(sentence.transformer, "");
     assert_int_equal(sentence.pooling_count, 2);
@@ -93,7 +101,7 @@ static void reads_pooling_of_every_version(void **state) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         encl_sentence_config sentence;
         write_modules(scratch, "[" TRANSFORMER "," POOLING "]", rows[i].pooling);
-        assert_ok(encl_sentence_config_read(scratch->folder, &encoder, &sentence));
+        assert_ok(read_sentence(scratch->folder, &encoder, &sentence));
         assert_int_equal(sentence.pooling_count, rows[i].count);
         for (size_t j = 0; j < rows[i].count; j++) {
             assert_int_equal(sentence.pooling[j], rows[i].modes[j]);
@@ -113,7 +121,7 @@ static void follows_the_modules(void **state) {
     write_modules(scratch, modules, "{}");
     scratch_make_folder(scratch, "sub");
     scratch_write_text(scratch, "sub/sentence_bert_config.json", "{\"max_seq_length\":512,\"do_lower_case\":true}");
-    assert_ok(encl_sentence_config_read(scratch->folder, &encoder, &sentence));
+    assert_ok(read_sentence(scratch->folder, &encoder, &sentence));
     assert_string_equal(sentence.transformer, "sub");
     assert_true(sentence.normalize);
     assert_true(sentence.lower_case);
@@ -121,7 +129,7 @@ static void follows_the_modules(void **state) {
     assert_string_equal(sentence.similarity, "");
     encl_sentence_config_free(&sentence);
     scratch_write_text(scratch, "sub/sentence_bert_config.json", "{\"max_seq_length\":null}");
-    assert_ok(encl_sentence_config_read(scratch->folder, &encoder, &sentence));
+    assert_ok(read_sentence(scratch->folder, &encoder, &sentence));
     assert_int_equal(sentence.max_sequence, -1);
     encl_sentence_config_free(&sentence);
 }
@@ -131,7 +139,7 @@ static void follows_the_modules(void **state) {
 static void assert_refused(encl_scratch *scratch, encl_status status, const char *part) {
     encl_sentence_config sentence;
     memset(&sentence, 0xa5, sizeof sentence);
-    assert_fails(encl_sentence_config_read(scratch->folder, &encoder, &sentence), status, part);
+    assert_fails(read_sentence(scratch->folder, &encoder, &sentence), status, part);
     assert_detail_has(scratch->folder);
     assert_null(sentence.transformer);
     assert_null(sentence.similarity);
@@ -185,7 +193,7 @@ static void allows_dots_in_names(void **state) {
     write_modules(scratch, "[" TRANSFORMER "," MODULE("./..1", "a.Pooling") "]", NULL);
     scratch_make_folder(scratch, "..1");
     scratch_write_text(scratch, "..1/config.json", "{\"pooling_mode\":\"max\"}");
-    assert_ok(encl_sentence_config_read(scratch->folder, &encoder, &sentence));
+    assert_ok(read_sentence(scratch->folder, &encoder, &sentence));
     assert_int_equal(sentence.pooling[0], ENCL_POOLING_MAX);
     encl_sentence_config_free(&sentence);
 }

@@ -1,0 +1,40 @@
+// What a model has behind its encoder: which weights each head needs, and its graph. The shapes and their names are
+// transformers' BertFor… classes.
+#ifndef ENCL_MODEL_HEAD_H
+#define ENCL_MODEL_HEAD_H
+
+#include "host/encl_model.h"
+#include "host/model/config.h"
+
+typedef enum encl_head {
+    ENCL_HEAD_FILL_MASK,       // masked language model: [R, vocabulary] logits of the listed rows
+    ENCL_HEAD_NEXT_SENTENCE,   // [B, 2]: is next, is not next
+    ENCL_HEAD_CLASSIFY,        // [B, labels]
+    ENCL_HEAD_NER,             // [T, labels]
+    ENCL_HEAD_QA,              // [T, 2]: start, end
+    ENCL_HEAD_MULTIPLE_CHOICE, // [B, 1]
+    ENCL_HEADS
+} encl_head;
+
+enum { ENCL_HEAD_WEIGHTS = 6 };
+
+// The weights of one head, in the order of its row in head.c.
+typedef struct encl_head_weights {
+    encl_weight weights[ENCL_HEAD_WEIGHTS];
+    int32_t width; // columns of its logits; 0: the model has no such head
+} encl_head_weights;
+
+const char *encl_head_name(encl_head head); // "fill-mask", as `info` says it
+
+// OK where the model has the head, else UNSUPPORTED saying which tensor is missing.
+encl_status encl_head_require(const encl_model *model, encl_head head);
+int32_t encl_head_width(const encl_model *model, encl_head head); // columns of its logits, 0: none
+
+// Adds the head to a graph; hidden is the last hidden state [T, H].
+encl_status encl_head_add(const encl_model *model, encl_head head, encl_graph *graph, encl_value hidden,
+                          encl_value *logits);
+
+// Finds the weights of every head that the model's tensors and architecture have.
+encl_status encl_head_collect(encl_model *model);
+
+#endif

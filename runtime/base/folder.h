@@ -1,0 +1,39 @@
+// A folder of files that are read by name. Names are relative ("config.json", "1_Pooling/config.json"); a name that
+// leads out of the folder ("..", an absolute one) is INVALID. Immutable once opened; may be shared by threads.
+#ifndef ENCL_BASE_FOLDER_H
+#define ENCL_BASE_FOLDER_H
+
+#include "runtime/base/file.h"
+
+struct cJSON;
+
+typedef struct encl_folder encl_folder;
+
+encl_status encl_folder_open(const char *path, encl_folder **folder);
+// A folder inside this one, which must outlive it. "" is the folder itself.
+encl_status encl_folder_open_inner(const encl_folder *parent, const char *name, encl_folder **folder);
+void encl_folder_close(encl_folder *folder); // NULL is allowed
+
+// What a user calls a model: a folder, or a file in one. *file is NULL for a folder, else the file's name in *folder.
+// A name without a file is taken as the prefix of a TensorFlow checkpoint where `<path>.index` exists. Caller closes
+// *folder and frees *file.
+encl_status encl_folder_resolve(const char *path, encl_folder **folder, char **file);
+
+const char *encl_folder_path(const encl_folder *folder); // for messages
+// "folder/name", for messages. Caller frees.
+encl_status encl_folder_place(const encl_folder *folder, const char *name, char **place);
+bool encl_folder_has(const encl_folder *folder, const char *name); // something has the name
+// The names of what is directly in the folder, sorted, without hidden ones. Caller frees with encl_folder_free_names.
+encl_status encl_folder_list(const encl_folder *folder, char ***names, size_t *count);
+void encl_folder_free_names(char **names, size_t count);
+
+// As encl_file_map and encl_file_read. A mapped file must be unmapped before the folder is closed.
+encl_status encl_folder_map(const encl_folder *folder, const char *name, encl_file *file);
+encl_status encl_folder_read(const encl_folder *folder, const char *name, size_t limit, char **text, size_t *length);
+// Reads and parses a file of at most `limit` bytes whose top value must be an object (json.h). Caller deletes *json.
+encl_status encl_folder_read_json(const encl_folder *folder, const char *name, size_t limit, struct cJSON **json);
+
+// True for a relative path none of whose parts leads up.
+bool encl_path_is_inside(const char *path);
+
+#endif
