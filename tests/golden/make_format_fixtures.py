@@ -9,8 +9,8 @@
 One step at a time, as the libraries seldom live together; numpy, tiny-pretraining (make_model_goldens.py) and tiny-qa
 (make_task_goldens.py) are all that the steps share. Nothing is drawn at random, so the same versions make the same
 files, but for PyTorch's old form: it names storages by their addresses. Every step loads what it wrote with the library
-again and compares it bit for bit. So tests/golden/model/tiny-pretraining.json holds for all folders but torch-types,
-those of tiny-qa, for which tests/golden/task/qa.json holds, and the MLM head of tiny-tf1-untrained.
+again and compares it bit for bit. So tests/golden/model/tiny-pretraining.json holds for all models but those of tiny-qa,
+for which tests/golden/task/qa.json holds, and the MLM head of tiny-tf1-untrained.
 
 torch
     tiny-torch-zip        pytorch_model.bin as torch.save writes it
@@ -21,17 +21,25 @@ torch
     torch-types           types.bin and types-legacy.bin: a tensor `tensor_<dtype>` of every storage class, [2, 3] with
                           0 … 5 (bool: i % 2), `scalar` (float32, [], 7), `empty` (float32, [0, 3]), `expanded`
                           (float32, [2, 3] of 7 with both strides 0), `transposed` ([3, 2] view of 0 … 5, strides 1, 3),
-                          `skipped` ([3] of int32, every second of 0 … 5 from 1 on)
+                          `skipped` ([3] of int32, every second of 0 … 5 from 1 on); and what is to be refused:
+                          new-types.bin (uint16, which has no storage class) and module.bin (a pickled torch.nn.Linear)
 tensorflow
     tiny-tf1              bert_model.ckpt with kernels as [in, out], some slots of an optimizer and global_step
     tiny-tf1-partitioned  two partitioned tables, two shards, float16, bfloat16, a string, the file `checkpoint`
     tiny-tf1-qa           tiny-qa, with the names of Google's run_squad.py, in float16
     tiny-tf1-untrained    an MLM head as it is before training: gain 1, bias 0; bert_config_tiny.json
+    tf1-types             types.ckpt: `tensor_<dtype>` as in torch-types and also uint16, `scalar` (float32, [], 7), `empty`
+                          (float32, [0, 3]), `strings` ([2]: a, bc), `long` (uint8, [16500], i % 251) in 2 parts, whose
+                          places in the index take 3 bytes, and `grid` (int32, [4, 6], 0 … 23) in 4 parts of 1 row
 paddle
     tiny-paddle           model_state.pdparams in protocol 4 with a tied decoder, name -> (parameter's name, array);
                           beside them `epoch`, an integer, which is no tensor
     tiny-paddle-qa        tiny-qa with the prefix `roberta.`, in float16
     tiny-paddle-2         the same in protocol 2 without the decoder, name -> array, StructuredToParameterName@@
+    paddle-types          types-2.pdparams to types-4.pdparams, in that protocol: `tensor_<dtype>` as in torch-types,
+                          `scalar` (float32, [], 7), `empty` (float32, [0, 3]), `fortran` (float32, [3, 2]: rows 0 3,
+                          1 4, 2 5, stored by columns), name -> array but `parameter` (float32, [2], 1 2), which is
+                          name -> (parameter's name, array); and what is to be refused: lod.pdparams (calls eval)
 zip
     tiny-zip/stored.zip   a folder with tiny-pretraining, stored
     tiny-zip/deflated.zip a folder with tiny-tf1, deflated, as archives of TensorFlow checkpoints are published
@@ -163,6 +171,11 @@ def make_torch_types():
         for name, value in tensors.items():
             assert loaded[name].stride() == value.stride() and loaded[name].dtype == value.dtype
             assert torch.equal(loaded[name], value)
+    torch.save({"weight": torch.arange(6).to(torch.uint16)}, folder / "new-types.bin")
+    linear = torch.nn.Linear(2, 1)
+    torch.nn.init.ones_(linear.weight)
+    torch.nn.init.zeros_(linear.bias)
+    torch.save(linear, folder / "module.bin")
 
 
 def make_torch(weights):
@@ -232,8 +245,8 @@ def tensorflow_slots(values):
     return slots
 
 
-def save_tensorflow(folder, values, parts, shards):
-    """Writes bert_model.ckpt; parts: name -> how many along which axis; the last half of the names goes to shard 1."""
+def save_tensorflow(folder, values, parts, shards, file="bert_model.ckpt"):
+    """Writes the checkpoint; parts: name -> how many along which axis; the last half of the names goes to shard 1."""
     import tensorflow
     tf = tensorflow.compat.v1
 
@@ -257,16 +270,16 @@ def save_tensorflow(folder, values, parts, shards):
         saver = tf.train.Saver(variables, sharded=shards > 1, save_relative_paths=True)
         with tf.Session(config=tf.ConfigProto(device_count={"CPU": shards})) as session:
             session.run(tf.global_variables_initializer())
-            saver.save(session, str(folder / "bert_model.ckpt"), write_meta_graph=False)
+            saver.save(session, str(folder / file), write_meta_graph=False)
 
 
-def expect_tensorflow(folder, values):
+def expect_tensorflow(folder, values, file="bert_model.ckpt"):
     import tensorflow
-    reader = tensorflow.train.load_checkpoint(str(folder / "bert_model.ckpt"))
+    reader = tensorflow.train.load_checkpoint(str(folder / file))
     found = {name: numpy.asarray(reader.get_tensor(name)) for name in reader.get_variable_to_shape_map()}
     strings = {name: value for name, value in values.items() if value.dtype.kind in "OS"}
     for name, value in strings.items():
-        assert found.pop(name).item() == value.item()
+        assert found.pop(name).tolist() == value.tolist()
     expect_same(folder, found, {name: value for name, value in values.items() if name not in strings})
 
 
@@ -279,6 +292,21 @@ def bert_config(source=BASE):
     return {"directionality": "bidi", **{name: config[name] for name in names}, "pooler_fc_size": 768,
             "pooler_num_attention_heads": 12, "pooler_num_fc_layers": 3, "pooler_size_per_head": 128,
             "pooler_type": "first_token_transform"}
+
+
+def make_tensorflow_types():
+    import ml_dtypes
+    six = numpy.arange(6).reshape(2, 3)
+    kinds = "float32 float16 float64 int64 int32 int16 int8 uint8 uint16".split()
+    values = {f"tensor_{kind}": six.astype(kind) for kind in kinds}
+    values.update({"tensor_bfloat16": six.astype(ml_dtypes.bfloat16), "tensor_bool": six % 2 == 1,
+                   "scalar": numpy.float32(7), "empty": numpy.zeros((0, 3), "<f4"),
+                   "strings": numpy.array([b"a", b"bc"], object), "long": (numpy.arange(16500) % 251).astype("u1"),
+                   "grid": numpy.arange(24, dtype="<i4").reshape(4, 6)})
+    folder = make_folder("tf1-types")
+    save_tensorflow(folder, values, {"long": (2, 0), "grid": (4, 0)}, 1, "types.ckpt")
+    (folder / "checkpoint").unlink()
+    expect_tensorflow(folder, values, "types.ckpt")
 
 
 def make_tensorflow(weights):
@@ -318,6 +346,7 @@ def make_tensorflow(weights):
     save_tensorflow(folder, untrained, {}, 1)
     (folder / "checkpoint").unlink()
     expect_tensorflow(folder, untrained)
+    make_tensorflow_types()
 
 
 # ---- Paddle -------------------------------------------------------------------------------------------------
@@ -367,7 +396,26 @@ def save_paddle(folder, values, protocol, others=()):
     expect_same(folder, {name: found[name].numpy() for name in found if name in values}, values)
 
 
+def make_paddle_types():
+    import paddle
+    kinds = "float32 float16 float64 int64 int32 int16 int8 uint8".split()
+    six = numpy.arange(6).reshape(2, 3)
+    values = {f"tensor_{kind}": six.astype(kind) for kind in kinds}
+    values.update({"tensor_bool": six % 2 == 1, "scalar": numpy.array(7, "<f4"), "empty": numpy.zeros((0, 3), "<f4"),
+                   "fortran": numpy.asfortranarray(six.T.astype("<f4"))})
+    parameter = paddle.to_tensor([1.0, 2.0])
+    parameter.name = "parameter_0.w_0"
+    folder = make_folder("paddle-types")
+    for protocol in (2, 3, 4):
+        path = folder / f"types-{protocol}.pdparams"
+        paddle.save({**values, "parameter": parameter}, str(path), protocol=protocol)
+        found = paddle.load(str(path), return_numpy=True)
+        expect_same(folder, found, {**values, "parameter": parameter.numpy()})
+    paddle.save({"weight": parameter.value().get_tensor(), "epoch": 1}, str(folder / "lod.pdparams"))
+
+
 def make_paddle(weights):
+    make_paddle_types()
     values = dict(paddle_weight(name, value) for name, value in weights.items())
     settings = paddle_settings(BASE, "Bert", "ForPretraining")
 
