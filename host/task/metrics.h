@@ -64,9 +64,9 @@ typedef struct encl_answer_score {
 typedef encl_status (*encl_answer_scorer)(const char *prediction, const char *const *answers, size_t answer_count,
                                           encl_answer_score *score);
 
-// CMRC 2018 and DRCD (cmrc2018_evaluate.py): the best of all answers. Both sides are lower-cased and stripped, and lose
-// 32 punctuation marks. exact: what is left is equal. F1: from the longest run of segments that both sides have. A
-// question without an answer in the data is INVALID.
+// CMRC 2018 and DRCD (cmrc2018_evaluate.py): the best of all answers, 0 without any. Both sides are lower-cased and
+// stripped, and lose 32 punctuation marks. exact: what is left is equal. F1: from the longest run of segments that both
+// sides have. Takes time in proportion to the product of both sides' segments.
 encl_status encl_score_cmrc(const char *prediction, const char *const *answers, size_t answer_count,
                             encl_answer_score *score);
 // CJRC (its evaluate.py, after CoQA's): both sides are lower-cased and keep letters and digits only. exact: equal.
