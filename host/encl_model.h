@@ -2,7 +2,8 @@
 //
 // A model is a folder (or a weight file in one) as Hugging Face or sentence-transformers publish it. Opening one maps
 // the weights and checks every tensor against the configuration; nothing is uploaded. A model is immutable and may be
-// shared by threads. An embedder binds it to a device and is used by one thread at a time.
+// shared by threads. A task (embedder, mask filler, classifier) binds it to a device and is used by one thread at a
+// time.
 #ifndef ENCL_MODEL_H
 #define ENCL_MODEL_H
 
