@@ -59,6 +59,7 @@ extern const encl_command encl_command_fill_mask;
 extern const encl_command encl_command_classify;
 extern const encl_command encl_command_ner;
 extern const encl_command encl_command_qa;
+extern const encl_command encl_command_eval;
 extern const encl_command encl_command_profile;
 
 #endif

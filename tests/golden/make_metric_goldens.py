@@ -5,8 +5,8 @@
 
 Words come from word_tokenize(text, preserve_line=True): NLTK's word tokenizer without the split into sentences before
 it, which needs a trained model. The scores of reading comprehension have no library; this script computes them from
-their description, so they agree with nothing but that: see `reading` and `law` below, whose first cases have scores that
-can be checked by hand and are asserted here. Numbers are rounded to 7 digits.
+their description, so they agree with nothing but that: see `reading` and `law` below, most of whose cases have scores
+that can be checked by hand and are asserted here. Numbers are rounded to 7 digits.
 
 Layout of metrics.json
     made_with   {seqeval, nltk, scipy, scikit-learn}
