@@ -229,8 +229,13 @@ const encl_tensor *encl_checkpoint_find(const encl_checkpoint *checkpoint, const
 
 void encl_tensor_drop(const encl_tensor *tensor) {
     const encl_file *file = tensor->source;
-    if (file != NULL && tensor->bytes > 0 && encl_tensor_is_dense(tensor)) {
-        encl_file_advise_drop(file, (size_t)(tensor->data - file->data), tensor->bytes);
+    if (file != NULL && tensor->elements > 0) {
+        int64_t last = 0; // of its elements, in the file's order
+        for (int32_t i = 0; i < tensor->dimensions; i++) {
+            last += (tensor->shape[i] - 1) * tensor->strides[i];
+        }
+        encl_file_advise_drop(file, (size_t)(tensor->data - file->data),
+                              ((size_t)last + 1) * encl_dtype_bytes(tensor->dtype));
     }
 }
 
