@@ -1,5 +1,4 @@
 // What a model says of itself.
-#include <stdlib.h>
 #include <string.h>
 
 #include "host/model/model.h"
@@ -134,8 +133,29 @@ static void fill_settings(encl_model *model) {
     }
 }
 
+static encl_status note_archive(encl_model *model) {
+    const encl_folder *folder = encl_checkpoint_folder(model->checkpoint);
+    const uint64_t inflated = encl_folder_inflated_bytes(folder);
+    if (!encl_folder_is_archive(folder)) {
+        return ENCL_OK;
+    }
+    encl_string note = {0};
+    encl_status status =
+        inflated == 0 ? encl_string_format(&note, "the zip is stored: weights are read where they lie")
+                      : encl_string_format(&note, "the zip is compressed: %.1f MiB of weights were inflated into memory",
+                                           (double)inflated / (1 << 20));
+    if (status == ENCL_OK) {
+        status = encl_model_note(model, note.text);
+    }
+    encl_string_free(&note);
+    return status;
+}
+
 static encl_status add_notes(encl_model *model) {
-    encl_status status = ENCL_OK;
+    encl_status status = note_archive(model);
+    if (status != ENCL_OK) {
+        return status;
+    }
     if (model->config.note[0] != '\0') {
         ENCL_TRY(encl_model_note(model, model->config.note));
     }
