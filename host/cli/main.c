@@ -12,8 +12,8 @@
 
 // In the order a new user meets them.
 static const encl_command *const commands[] = {
-    &encl_command_devices, &encl_command_info,       &encl_command_tokenize,
-    &encl_command_embed,   &encl_command_similarity, &encl_command_profile,
+    &encl_command_devices,    &encl_command_info,    &encl_command_convert, &encl_command_tokenize, &encl_command_embed,
+    &encl_command_similarity, &encl_command_profile,
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 

@@ -1,4 +1,5 @@
 // What a model says of itself.
+#include <stdlib.h>
 #include <string.h>
 
 #include "host/model/model.h"
@@ -13,6 +14,14 @@ encl_status encl_texts_add(encl_texts *texts, const char *text) {
         texts->count++;
     }
     return status;
+}
+
+void encl_texts_free(encl_texts *texts) {
+    for (size_t i = 0; i < texts->count; i++) {
+        free(texts->texts[i]);
+    }
+    free(texts->texts);
+    *texts = (encl_texts){0};
 }
 
 encl_status encl_model_note(encl_model *model, const char *text) {
@@ -141,8 +150,8 @@ static encl_status note_archive(encl_model *model) {
     }
     encl_string note = {0};
     encl_status status =
-        inflated == 0 ? encl_string_format(&note, "the zip is stored: weights are read where they lie")
-                      : encl_string_format(&note, "the zip is compressed: %.1f MiB of weights were inflated into memory",
+        inflated == 0 ? encl_string_format(&note, "zip, stored: weights are read where they lie")
+                      : encl_string_format(&note, "zip, compressed: %.1f MiB of weights were inflated into memory",
                                            (double)inflated / (1 << 20));
     if (status == ENCL_OK) {
         status = encl_model_note(model, note.text);

@@ -64,13 +64,6 @@ cleanup:
     return status;
 }
 
-static void free_texts(encl_texts *texts) {
-    for (size_t i = 0; i < texts->count; i++) {
-        free(texts->texts[i]);
-    }
-    free(texts->texts);
-}
-
 void encl_model_close(encl_model *model) {
     if (model == NULL) {
         return;
@@ -81,9 +74,9 @@ void encl_model_close(encl_model *model) {
     encl_checkpoint_close(model->checkpoint);
     encl_sentence_config_free(&model->sentence);
     encl_config_free(&model->config);
-    free_texts(&model->missing);
-    free_texts(&model->unused);
-    free_texts(&model->notes);
+    encl_texts_free(&model->missing);
+    encl_texts_free(&model->unused);
+    encl_texts_free(&model->notes);
     free(model->random);
     free(model->path);
     free(model);

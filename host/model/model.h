@@ -17,6 +17,7 @@ typedef struct encl_texts {
     size_t capacity;
 } encl_texts;
 encl_status encl_texts_add(encl_texts *texts, const char *text);
+void encl_texts_free(encl_texts *texts); // zeroed ones are allowed
 
 // ERNIE's token types: every row with the first of the tasks added.
 typedef struct encl_task_types {
