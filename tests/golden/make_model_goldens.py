@@ -31,6 +31,7 @@ sequence
     pooler              [H], where the model has a pooler: tanh(dense(first token))
     logits              [labels], where the model is a classifier
     masks               [{position, logits: [V]}], for the [MASK] tokens of a masked language model
+    next_sentence       [2], where the model says whether the second text follows (0: it does)
 
 Layout of tests/golden/minilm.json: the same, but instead of last_hidden_state
     rows                [{position, first: [8], norm}]: the first numbers and the length of some tokens' last hidden
@@ -46,7 +47,8 @@ import shutil
 
 import torch
 import transformers
-from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification, BertModel, BertTokenizerFast
+from transformers import (BertConfig, BertForMaskedLM, BertForPreTraining, BertForSequenceClassification, BertModel,
+                          BertTokenizerFast)
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 FIXTURES = TESTS / "fixtures"
@@ -97,6 +99,14 @@ def randomize(model, seed):
     return model.eval()
 
 
+def round_to_half(model):
+    """Makes two weights exact in float16 and in bfloat16: make_format_fixtures.py stores them so."""
+    layer = model.bert.encoder.layer[1]
+    for weight, dtype in ((layer.intermediate.dense.weight, torch.float16), (layer.output.dense.weight, torch.bfloat16)):
+        with torch.no_grad():
+            weight.copy_(weight.to(dtype))
+
+
 def write_json(path, value):
     path.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
@@ -111,7 +121,7 @@ def make_folder(name, words):
     return folder
 
 
-def make_model(name, words, kind=BertModel, dtype=torch.float32, shard="1GB", seed=1, **settings):
+def make_model(name, words, kind=BertModel, dtype=torch.float32, shard="1GB", seed=1, adjust=None, **settings):
     """Writes a fixture; gives its folder and the model as it is stored."""
     config = BertConfig(**{"vocab_size": len(words), "hidden_size": 32, "num_hidden_layers": 2,
                            "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": POSITIONS,
@@ -119,6 +129,8 @@ def make_model(name, words, kind=BertModel, dtype=torch.float32, shard="1GB", se
     config._attn_implementation = "eager"
     folder = make_folder(name, words)
     model = randomize(kind(config), seed).to(dtype)
+    if adjust:
+        adjust(model)
     model.save_pretrained(folder, max_shard_size=shard)
     (folder / "generation_config.json").unlink(missing_ok=True)
     return folder, model
@@ -188,8 +200,11 @@ class Answers:
                 found["pooler"] = rounded(encoder.pooler(hidden.unsqueeze(0)))
             if isinstance(self.float64, BertForSequenceClassification):
                 found["logits"] = rounded(self.float64(**inputs).logits)
-            if isinstance(self.float64, BertForMaskedLM) and self.mask_id in ids:
-                logits = self.float64(**inputs).logits[0]
+            if isinstance(self.float64, BertForPreTraining):
+                found["next_sentence"] = rounded(self.float64(**inputs).seq_relationship_logits)
+            if isinstance(self.float64, (BertForMaskedLM, BertForPreTraining)) and self.mask_id in ids:
+                result = self.float64(**inputs)
+                logits = result["prediction_logits" if "prediction_logits" in result else "logits"][0]
                 found["masks"] = [{"position": i, "logits": rounded(logits[i])}
                                   for i, token in enumerate(ids) if token == self.mask_id]
         return found
@@ -234,7 +249,7 @@ def batches_of(answers, tokenizer, vocabulary_size, everything):
     yield "lengths", [made_up(length) for length in ((1, 31, 32, 33, 1, 64) if everything else (1, 33))]
     if not everything:
         yield "long", [answers.sequence(LONG, None, *tokenize(tokenizer, LONG))]
-    elif isinstance(answers.float64, BertForMaskedLM):
+    if isinstance(answers.float64, BertForPreTraining) or everything and isinstance(answers.float64, BertForMaskedLM):
         masked = ["今天[MASK]气很好", "[MASK] world [MASK]!"]
         yield "masks", [answers.sequence(text, None, *tokenize(tokenizer, text)) for text in masked]
 
@@ -335,6 +350,8 @@ def main():
     folder, model = make_model("tiny-sentence", words, seed=8)
     make_sentence_settings(folder, model.config.hidden_size)
     make_golden(folder, model, modes=("cls", "mean"), prompts=True)
+    # The weights that make_format_fixtures.py writes in the other formats.
+    make_golden(*make_model("tiny-pretraining", words, BertForPreTraining, seed=9, adjust=round_to_half))
     if arguments.minilm:
         make_minilm(arguments.minilm)
 
