@@ -1,19 +1,14 @@
 // The machine of a pickle: a program of opcodes that work on a stack, a memo of values that are used again, and marks
 // on the stack that say where the items of a tuple, list or dict begin. The opcodes are those of Python's
 // Lib/pickletools.py.
-#include "host/checkpoint/pickle.h"
-
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/base/json.h"
-
-// A checkpoint with 10,000 tensors has about 300,000 values, and picklers put 1,000 items on the stack at a time.
-enum { VALUE_LIMIT = 1 << 21, STACK_LIMIT = 1 << 16, NAME_LIMIT = 80, BLOCK_BYTES = 1 << 12, LAST_BLOCK_BYTES = 1 << 18 };
+#include "host/checkpoint/pickle_machine.h"
 
 // ---- Constants and containers -----------------------------------------------------------------------------------
 
-static encl_status run_proto(machine *machine) {
+static encl_status run_proto(encl_pickle_machine *machine) {
     if (machine->argument > (uint64_t)machine->rules->protocol) {
         return encl_fail(ENCL_UNSUPPORTED, "%s: byte %zu: found pickle protocol %llu, expected at most %d in %s",
                          machine->place, machine->opcode_at, (unsigned long long)machine->argument,
@@ -22,50 +17,50 @@ static encl_status run_proto(machine *machine) {
     return ENCL_OK;
 }
 
-static encl_status run_frame(machine *machine) {
+static encl_status run_frame(encl_pickle_machine *machine) {
     return machine->argument <= machine->size - machine->at
                ? ENCL_OK
-               : fail_found(machine, "a frame that goes past the end", "one inside the pickle");
+               : encl_pickle_fail_found(machine, "a frame that goes past the end", "one inside the pickle");
 }
 
-static encl_status run_none(machine *machine) {
-    return push(machine, &machine->pickle->none);
+static encl_status run_none(encl_pickle_machine *machine) {
+    return encl_pickle_push(machine, &machine->pickle->none);
 }
 
-static encl_status run_false(machine *machine) {
-    return push(machine, &machine->pickle->truths[0]);
+static encl_status run_false(encl_pickle_machine *machine) {
+    return encl_pickle_push(machine, &machine->pickle->truths[0]);
 }
 
-static encl_status run_true(machine *machine) {
-    return push(machine, &machine->pickle->truths[1]);
+static encl_status run_true(encl_pickle_machine *machine) {
+    return encl_pickle_push(machine, &machine->pickle->truths[1]);
 }
 
-static encl_status run_mark(machine *machine) {
-    return push(machine, &machine->pickle->mark);
+static encl_status run_mark(encl_pickle_machine *machine) {
+    return encl_pickle_push(machine, &machine->pickle->mark);
 }
 
-static encl_status push_integer(machine *machine, int64_t integer) {
+static encl_status push_integer(encl_pickle_machine *machine, int64_t integer) {
     encl_pickle_value *value = NULL;
-    encl_status status = make(machine, ENCL_PICKLE_INT, &value);
+    encl_status status = encl_pickle_make(machine, ENCL_PICKLE_INT, &value);
     if (status == ENCL_OK) {
         value->integer = integer;
-        status = push(machine, value);
+        status = encl_pickle_push(machine, value);
     }
     return status;
 }
 
-static encl_status run_unsigned(machine *machine) {
+static encl_status run_unsigned(encl_pickle_machine *machine) {
     return push_integer(machine, (int64_t)machine->argument);
 }
 
-static encl_status run_int32(machine *machine) {
+static encl_status run_int32(encl_pickle_machine *machine) {
     return push_integer(machine, (int32_t)(uint32_t)machine->argument);
 }
 
 // Little-endian two's complement of as many bytes as the argument says.
-static encl_status run_long1(machine *machine) {
+static encl_status run_long1(encl_pickle_machine *machine) {
     const uint8_t *bytes = NULL;
-    encl_status status = take(machine, machine->argument, &bytes);
+    encl_status status = encl_pickle_take(machine, machine->argument, &bytes);
     if (status != ENCL_OK) {
         return status;
     }
@@ -81,145 +76,134 @@ static encl_status run_long1(machine *machine) {
     return push_integer(machine, (int64_t)integer);
 }
 
-static encl_status run_float(machine *machine) {
+static encl_status run_float(encl_pickle_machine *machine) {
     encl_pickle_value *value = NULL;
-    encl_status status = make(machine, ENCL_PICKLE_FLOAT, &value);
+    encl_status status = encl_pickle_make(machine, ENCL_PICKLE_FLOAT, &value);
     if (status == ENCL_OK) {
         const uint64_t bits = __builtin_bswap64(machine->argument); // the one big-endian number
         memcpy(&value->number, &bits, sizeof bits);
-        status = push(machine, value);
+        status = encl_pickle_push(machine, value);
     }
     return status;
 }
 
-static encl_status push_bytes(machine *machine, encl_pickle_kind kind) {
+static encl_status push_bytes(encl_pickle_machine *machine, encl_pickle_kind kind) {
     encl_pickle_value *value = NULL;
-    encl_status status = make(machine, kind, &value);
+    encl_status status = encl_pickle_make(machine, kind, &value);
     if (status == ENCL_OK) {
         value->length = (size_t)machine->argument;
-        status = take(machine, machine->argument, &value->bytes);
+        status = encl_pickle_take(machine, machine->argument, &value->bytes);
     }
-    return status == ENCL_OK ? push(machine, value) : status;
+    return status == ENCL_OK ? encl_pickle_push(machine, value) : status;
 }
 
-static encl_status run_bytes(machine *machine) {
+static encl_status run_bytes(encl_pickle_machine *machine) {
     return push_bytes(machine, ENCL_PICKLE_BYTES);
 }
 
-static encl_status run_text(machine *machine) {
+static encl_status run_text(encl_pickle_machine *machine) {
     return push_bytes(machine, ENCL_PICKLE_TEXT);
 }
 
-static encl_status push_container(machine *machine, encl_pickle_kind kind, encl_pickle_value *const *items,
+static encl_status push_container(encl_pickle_machine *machine, encl_pickle_kind kind, encl_pickle_value *const *items,
                                   size_t count) {
     encl_pickle_value *value = NULL;
-    encl_status status = make(machine, kind, &value);
+    encl_status status = encl_pickle_make(machine, kind, &value);
     if (status == ENCL_OK) {
-        status = extend(machine, value, items, count);
+        status = encl_pickle_extend(machine, value, items, count);
     }
-    return status == ENCL_OK ? push(machine, value) : status;
+    return status == ENCL_OK ? encl_pickle_push(machine, value) : status;
 }
 
-static encl_status run_empty_tuple(machine *machine) {
+static encl_status run_empty_tuple(encl_pickle_machine *machine) {
     return push_container(machine, ENCL_PICKLE_TUPLE, NULL, 0);
 }
 
-static encl_status run_empty_list(machine *machine) {
+static encl_status run_empty_list(encl_pickle_machine *machine) {
     return push_container(machine, ENCL_PICKLE_LIST, NULL, 0);
 }
 
-static encl_status run_empty_dict(machine *machine) {
+static encl_status run_empty_dict(encl_pickle_machine *machine) {
     return push_container(machine, ENCL_PICKLE_DICT, NULL, 0);
 }
 
-static encl_status run_tuple(machine *machine) {
+static encl_status run_tuple(encl_pickle_machine *machine) {
     encl_pickle_value **items = NULL;
     size_t count = 0;
-    encl_status status = pop_to_mark(machine, &items, &count);
+    encl_status status = encl_pickle_pop_to_mark(machine, &items, &count);
     return status == ENCL_OK ? push_container(machine, ENCL_PICKLE_TUPLE, items, count) : status;
 }
 
-// Pops `count` values, *items in the order in which they were pushed, valid until the next push.
-static encl_status pop_values(machine *machine, size_t count, encl_pickle_value ***items) {
-    for (size_t i = 0; i < count; i++) {
-        encl_pickle_value *value = NULL;
-        encl_status status = pop(machine, &value);
-        if (status != ENCL_OK) {
-            return status;
-        }
-    }
-    *items = machine->stack + machine->depth;
-    return ENCL_OK;
-}
-
-static encl_status push_short_tuple(machine *machine, size_t count) {
+static encl_status push_short_tuple(encl_pickle_machine *machine, size_t count) {
     encl_pickle_value **items = NULL;
-    encl_status status = pop_values(machine, count, &items);
+    encl_status status = encl_pickle_pop_values(machine, count, &items);
     return status == ENCL_OK ? push_container(machine, ENCL_PICKLE_TUPLE, items, count) : status;
 }
 
-static encl_status run_tuple1(machine *machine) {
+static encl_status run_tuple1(encl_pickle_machine *machine) {
     return push_short_tuple(machine, 1);
 }
 
-static encl_status run_tuple2(machine *machine) {
+static encl_status run_tuple2(encl_pickle_machine *machine) {
     return push_short_tuple(machine, 2);
 }
 
-static encl_status run_tuple3(machine *machine) {
+static encl_status run_tuple3(encl_pickle_machine *machine) {
     return push_short_tuple(machine, 3);
 }
 
 // Adds items that were popped to the list or dict that is on top now.
-static encl_status add_items(machine *machine, encl_pickle_kind kind, encl_pickle_value **items, size_t count) {
+static encl_status add_items(encl_pickle_machine *machine, encl_pickle_kind kind, encl_pickle_value **items,
+                             size_t count) {
     encl_pickle_value *container = NULL;
-    encl_status status = peek(machine, &container);
+    encl_status status = encl_pickle_peek(machine, &container);
     if (status == ENCL_OK && container->kind != kind) {
-        status = fail_found(machine, encl_pickle_kind_name(container), kind == ENCL_PICKLE_LIST ? "a list" : "a dict");
+        status = encl_pickle_fail_found(machine, encl_pickle_kind_name(container),
+                                        kind == ENCL_PICKLE_LIST ? "a list" : "a dict");
     }
     if (status == ENCL_OK && kind == ENCL_PICKLE_DICT && count % 2 != 0) {
-        status = fail_found(machine, "a key without value", "pairs");
+        status = encl_pickle_fail_found(machine, "a key without value", "pairs");
     }
-    return status == ENCL_OK ? extend(machine, container, items, count) : status;
+    return status == ENCL_OK ? encl_pickle_extend(machine, container, items, count) : status;
 }
 
-static encl_status add_values(machine *machine, encl_pickle_kind kind, size_t count) {
+static encl_status add_values(encl_pickle_machine *machine, encl_pickle_kind kind, size_t count) {
     encl_pickle_value **items = NULL;
-    encl_status status = pop_values(machine, count, &items);
+    encl_status status = encl_pickle_pop_values(machine, count, &items);
     return status == ENCL_OK ? add_items(machine, kind, items, count) : status;
 }
 
-static encl_status add_marked(machine *machine, encl_pickle_kind kind) {
+static encl_status add_marked(encl_pickle_machine *machine, encl_pickle_kind kind) {
     encl_pickle_value **items = NULL;
     size_t count = 0;
-    encl_status status = pop_to_mark(machine, &items, &count);
+    encl_status status = encl_pickle_pop_to_mark(machine, &items, &count);
     return status == ENCL_OK ? add_items(machine, kind, items, count) : status;
 }
 
-static encl_status run_append(machine *machine) {
+static encl_status run_append(encl_pickle_machine *machine) {
     return add_values(machine, ENCL_PICKLE_LIST, 1);
 }
 
-static encl_status run_appends(machine *machine) {
+static encl_status run_appends(encl_pickle_machine *machine) {
     return add_marked(machine, ENCL_PICKLE_LIST);
 }
 
-static encl_status run_set_item(machine *machine) {
+static encl_status run_set_item(encl_pickle_machine *machine) {
     return add_values(machine, ENCL_PICKLE_DICT, 2);
 }
 
-static encl_status run_set_items(machine *machine) {
+static encl_status run_set_items(encl_pickle_machine *machine) {
     return add_marked(machine, ENCL_PICKLE_DICT);
 }
 
 // ---- The memo -------------------------------------------------------------------------------------------------
 
 // Picklers number from 0 or 1 on, so an index is below the place of its opcode.
-static encl_status put(machine *machine, uint64_t index) {
+static encl_status put(encl_pickle_machine *machine, uint64_t index) {
     encl_pickle_value *value = NULL;
-    encl_status status = peek(machine, &value);
-    if (status == ENCL_OK && (index > machine->opcode_at || index >= VALUE_LIMIT)) {
-        status = fail_found(machine, "an index beyond the number of values", "the next one");
+    encl_status status = encl_pickle_peek(machine, &value);
+    if (status == ENCL_OK && (index > machine->opcode_at || index >= ENCL_PICKLE_VALUES)) {
+        status = encl_pickle_fail_found(machine, "an index beyond the number of values", "the next one");
     }
     if (status == ENCL_OK) {
         status = encl_reserve((void **)&machine->memo, &machine->memo_capacity, (size_t)index + 1,
@@ -236,26 +220,26 @@ static encl_status put(machine *machine, uint64_t index) {
     return ENCL_OK;
 }
 
-static encl_status run_put(machine *machine) {
+static encl_status run_put(encl_pickle_machine *machine) {
     return put(machine, machine->argument);
 }
 
-static encl_status run_memoize(machine *machine) {
+static encl_status run_memoize(encl_pickle_machine *machine) {
     return put(machine, machine->memo_entries);
 }
 
-static encl_status run_get(machine *machine) {
+static encl_status run_get(encl_pickle_machine *machine) {
     if (machine->argument >= machine->memo_size || machine->memo[machine->argument] == NULL) {
-        return fail_found(machine, "an index that nothing was put at", "one that was");
+        return encl_pickle_fail_found(machine, "an index that nothing was put at", "one that was");
     }
-    return push(machine, machine->memo[machine->argument]);
+    return encl_pickle_push(machine, machine->memo[machine->argument]);
 }
 
 // ---- The table ------------------------------------------------------------------------------------------------
 
 enum { STOP = '.' };
 
-static const opcode opcodes[256] = {
+static const encl_pickle_opcode opcodes[256] = {
     [0x80] = {"PROTO", run_proto, 2, 1},
     [0x95] = {"FRAME", run_frame, 4, 8},
     [STOP] = {"STOP", NULL, 2, 0},
@@ -291,11 +275,11 @@ static const opcode opcodes[256] = {
     [0x94] = {"MEMOIZE", run_memoize, 4, 0},
     ['h'] = {"BINGET", run_get, 2, 1},
     ['j'] = {"LONG_BINGET", run_get, 2, 4},
-    ['c'] = {"GLOBAL", run_global, 2, 0},
-    [0x93] = {"STACK_GLOBAL", run_stack_global, 4, 0},
-    ['R'] = {"REDUCE", run_reduce, 2, 0},
-    ['b'] = {"BUILD", run_build, 2, 0},
-    ['Q'] = {"BINPERSID", run_persistent, 2, 0},
+    ['c'] = {"GLOBAL", encl_pickle_run_global, 2, 0},
+    [0x93] = {"STACK_GLOBAL", encl_pickle_run_stack_global, 4, 0},
+    ['R'] = {"REDUCE", encl_pickle_run_reduce, 2, 0},
+    ['b'] = {"BUILD", encl_pickle_run_build, 2, 0},
+    ['Q'] = {"BINPERSID", encl_pickle_run_persistent, 2, 0},
     // No pickler writes these into a checkpoint; their names make better messages.
     ['i'] = {"INST", NULL, 0, 0},
     ['o'] = {"OBJ", NULL, 0, 0},
@@ -327,7 +311,7 @@ static const opcode opcodes[256] = {
     [0x98] = {"READONLY_BUFFER", NULL, 0, 0},
 };
 
-static encl_status fetch(machine *machine) {
+static encl_status fetch(encl_pickle_machine *machine) {
     machine->opcode_at = machine->at;
     if (machine->at == machine->size) {
         return encl_fail(ENCL_FORMAT, "%s: byte %zu: found the end, expected the pickle to go on to STOP",
@@ -344,7 +328,7 @@ static encl_status fetch(machine *machine) {
                          machine->opcode_at, machine->opcode->name, machine->rules->format);
     }
     const uint8_t *bytes = NULL;
-    encl_status status = take(machine, machine->opcode->argument_bytes, &bytes);
+    encl_status status = encl_pickle_take(machine, machine->opcode->argument_bytes, &bytes);
     machine->argument = 0;
     for (size_t i = status == ENCL_OK ? machine->opcode->argument_bytes : 0; i-- > 0;) {
         machine->argument = machine->argument << 8 | bytes[i];
@@ -352,7 +336,7 @@ static encl_status fetch(machine *machine) {
     return status;
 }
 
-static encl_status run(machine *machine) {
+static encl_status run(encl_pickle_machine *machine) {
     encl_status status = fetch(machine);
     while (status == ENCL_OK && machine->opcode != &opcodes[STOP]) {
         status = machine->opcode->run(machine);
@@ -361,10 +345,10 @@ static encl_status run(machine *machine) {
         }
     }
     if (status == ENCL_OK) {
-        status = pop(machine, &machine->pickle->root);
+        status = encl_pickle_pop(machine, &machine->pickle->root);
     }
     if (status == ENCL_OK && machine->depth > 0) {
-        status = fail_found(machine, "more than one value", "one");
+        status = encl_pickle_fail_found(machine, "more than one value", "one");
     }
     machine->pickle->end = machine->at;
     return status;
@@ -374,7 +358,7 @@ encl_status encl_pickle_read(const encl_pickle_rules *rules, const char *place, 
                              size_t start, encl_pickle **pickle) {
     encl_status status = ENCL_OK;
     encl_pickle *read = NULL;
-    machine machine = {.rules = rules, .place = place, .bytes = bytes, .size = size, .at = start};
+    encl_pickle_machine machine = {.rules = rules, .place = place, .bytes = bytes, .size = size, .at = start};
     *pickle = NULL;
     ENCL_TRY(encl_allocate(1, sizeof *read, (void **)&read));
     read->none.kind = ENCL_PICKLE_NONE;
@@ -390,16 +374,4 @@ cleanup:
     free(machine.stack);
     free(machine.memo);
     return status;
-}
-
-void encl_pickle_free(encl_pickle *pickle) {
-    if (pickle == NULL) {
-        return;
-    }
-    for (block *next, *freed = pickle->blocks; freed != NULL; freed = next) {
-        next = freed->next;
-        free(freed);
-    }
-    free(pickle->persistent);
-    free(pickle);
 }
