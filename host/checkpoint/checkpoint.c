@@ -13,6 +13,7 @@ static const encl_format formats[] = {
     {"pytorch", ENCL_DIALECT_TORCH, "pytorch_model.bin", NULL, encl_torch_detect, encl_torch_open},
     {"pytorch", ENCL_DIALECT_TORCH, "pytorch_model.bin.index.json", NULL, encl_torch_shards_detect,
      encl_torch_shards_open},
+    {"paddle", ENCL_DIALECT_PADDLE, "model_state.pdparams", encl_paddle_find, encl_paddle_detect, encl_paddle_open},
 };
 enum { FORMATS = sizeof formats / sizeof formats[0] };
 

@@ -58,6 +58,10 @@ bool encl_torch_shards_detect(const char *name, const encl_file *file);
 encl_status encl_torch_shards_open(encl_checkpoint *checkpoint, const char *name);
 // Adds the tensors of a file that must outlive the checkpoint; `place` names it in messages.
 encl_status encl_torch_read(encl_checkpoint *checkpoint, const char *place, const encl_file *file);
+encl_status encl_paddle_find(const encl_folder *folder, char **file);
+bool encl_paddle_detect(const char *name, const encl_file *file);
+encl_status encl_paddle_open(encl_checkpoint *checkpoint, const char *name);
+encl_status encl_paddle_read(encl_checkpoint *checkpoint, const char *place, const encl_file *file);
 // A file of shards, {weight_map: {tensor: file}}, each of which `open` reads.
 encl_status encl_shards_open(encl_checkpoint *checkpoint, const char *name,
                              encl_status (*open)(encl_checkpoint *checkpoint, const char *name));
