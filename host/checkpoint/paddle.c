@@ -34,12 +34,12 @@ static const encl_pickle_rules rules = {
     .global_count = sizeof globals / sizeof globals[0],
 };
 
-typedef struct paddle {
+typedef struct paddle_reader {
     encl_checkpoint *checkpoint;
     const char *place;
     const encl_file *file;
     size_t decoded_bytes; // of texts
-} paddle;
+} paddle_reader;
 
 // ---- Arrays ---------------------------------------------------------------------------------------------------
 
@@ -53,7 +53,7 @@ static const struct {
     {"u8", ENCL_DTYPE_U64}, {"u4", ENCL_DTYPE_U32}, {"u1", ENCL_DTYPE_U8},   {"b1", ENCL_DTYPE_BOOL},
 };
 
-static encl_status read_dtype(const paddle *paddle, const encl_pickle_value *value, encl_tensor *tensor) {
+static encl_status read_dtype(const paddle_reader *paddle, const encl_pickle_value *value, encl_tensor *tensor) {
     const encl_pickle_value *name = encl_pickle_is_made_by(value, DTYPE) ? encl_pickle_item(value->arguments, 0) : NULL;
     const encl_pickle_value *order = name != NULL ? encl_pickle_item(value->state, 1) : NULL;
     if (encl_pickle_is_text(order, ">")) {
@@ -95,7 +95,7 @@ static bool decode(const uint8_t *text, size_t length, uint8_t *bytes, size_t co
 }
 
 // The object becomes the bytes that it stands for: another tensor that has it finds them decoded.
-static encl_status decode_text(paddle *paddle, const encl_tensor *tensor, encl_pickle_value *value) {
+static encl_status decode_text(paddle_reader *paddle, const encl_tensor *tensor, encl_pickle_value *value) {
     encl_status status = ENCL_OK;
     void *memory = NULL;
     const encl_pickle_value *text = encl_pickle_item(value->arguments, 0);
@@ -122,7 +122,7 @@ cleanup:
     return status;
 }
 
-static encl_status read_data(paddle *paddle, encl_pickle_value *value, encl_tensor *tensor) {
+static encl_status read_data(paddle_reader *paddle, encl_pickle_value *value, encl_tensor *tensor) {
     if (encl_pickle_is_made_by(value, ENCODE)) {
         encl_status status = decode_text(paddle, tensor, value);
         if (status != ENCL_OK) {
@@ -156,7 +156,7 @@ static void set_column_major(encl_tensor *tensor) {
     }
 }
 
-static encl_status add_array(paddle *paddle, const char *name, const encl_pickle_value *value) {
+static encl_status add_array(paddle_reader *paddle, const char *name, const encl_pickle_value *value) {
     encl_status status = ENCL_OK;
     encl_tensor tensor = {.name = name};
     const encl_pickle_value *class = encl_pickle_item(value->arguments, 0);
@@ -195,7 +195,7 @@ static const encl_pickle_value *as_array(const encl_pickle_value *value) {
     return encl_pickle_is_made_by(value, RECONSTRUCT) ? value : NULL;
 }
 
-static encl_status add_arrays(paddle *paddle, const encl_pickle_value *root) {
+static encl_status add_arrays(paddle_reader *paddle, const encl_pickle_value *root) {
     encl_status status = ENCL_OK;
     const size_t first = paddle->checkpoint->count;
     for (size_t i = 0; root->kind == ENCL_PICKLE_DICT && i < root->count && status == ENCL_OK; i += 2) {
@@ -223,7 +223,7 @@ static int compare_name(const void *key, const void *tensor) {
 }
 
 // Finds the parts' tensors among [0, count) that are sorted by name and marks them as used. *bytes is their sum.
-static encl_status find_parts(const paddle *paddle, const encl_pickle_value *slices, const encl_tensor *whole,
+static encl_status find_parts(const paddle_reader *paddle, const encl_pickle_value *slices, const encl_tensor *whole,
                               size_t count, bool *used, size_t *places) {
     encl_status status = ENCL_OK;
     size_t bytes = 0;
@@ -252,7 +252,7 @@ static encl_status find_parts(const paddle *paddle, const encl_pickle_value *sli
     return status;
 }
 
-static encl_status join_parts(paddle *paddle, const char *name, const encl_pickle_value *entry, size_t count,
+static encl_status join_parts(paddle_reader *paddle, const char *name, const encl_pickle_value *entry, size_t count,
                               bool *used) {
     encl_status status = ENCL_OK;
     const encl_pickle_value *slices = encl_pickle_find(entry, "slices");
@@ -301,7 +301,7 @@ static void remove_parts(encl_checkpoint *checkpoint, size_t count, const bool *
 }
 
 // {name: {OriginShape, slices: [name of a part, …]}}
-static encl_status join_all_parts(paddle *paddle, const encl_pickle_value *parts) {
+static encl_status join_all_parts(paddle_reader *paddle, const encl_pickle_value *parts) {
     encl_checkpoint *checkpoint = paddle->checkpoint;
     encl_status status = ENCL_OK;
     bool *used = NULL;
@@ -369,7 +369,7 @@ bool encl_paddle_detect(const char *name, const encl_file *file) {
 
 encl_status encl_paddle_read(encl_checkpoint *checkpoint, const char *place, const encl_file *file) {
     encl_status status = ENCL_OK;
-    paddle paddle = {.checkpoint = checkpoint, .place = place, .file = file};
+    paddle_reader paddle = {.checkpoint = checkpoint, .place = place, .file = file};
     encl_pickle *pickle = NULL;
     ENCL_TRY(encl_pickle_read(&rules, place, file->data, file->size, 0, &pickle));
     if (pickle->end != file->size) {
