@@ -14,6 +14,8 @@ static const encl_format formats[] = {
     {"pytorch", ENCL_DIALECT_TORCH, "pytorch_model.bin.index.json", NULL, encl_torch_shards_detect,
      encl_torch_shards_open},
     {"paddle", ENCL_DIALECT_PADDLE, "model_state.pdparams", encl_paddle_find, encl_paddle_detect, encl_paddle_open},
+    {"tensorflow", ENCL_DIALECT_TENSORFLOW, "bert_model.ckpt.index", encl_tensorflow_find, encl_tensorflow_detect,
+     encl_tensorflow_open},
 };
 enum { FORMATS = sizeof formats / sizeof formats[0] };
 
