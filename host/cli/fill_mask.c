@@ -5,6 +5,7 @@
 #include "host/cli/options.h"
 #include "host/cli/session.h"
 #include "host/cli/text_run.h"
+#include "runtime/base/log.h"
 
 enum { KEY_TOP = ENCL_TEXT_KEYS_END };
 enum { MOST_TOP = 64, BRIEF_COLUMNS = 60 };
@@ -129,6 +130,10 @@ static encl_status fill_mask(encl_call *call) {
         .refuse_long = chosen->texts.refuse_long,
         .top_k = (int32_t)chosen->top,
     };
+    if (encl_model_get_info(session.model)->mlm_untrained) {
+        encl_warn("%s: the masked-language-model head is as it was before training: what it predicts is noise",
+                  call->arguments[0]);
+    }
     ENCL_TRY(encl_mask_filler_create(session.model, session.device, &wanted, &filler));
     ENCL_TRY(encl_text_run_start(&run, "fill-mask", headings, sizeof headings / sizeof headings[0]));
     ENCL_TRY(encl_mask_filler_run(filler, encl_input_next, run.input, take_filled, &run, &truncated));

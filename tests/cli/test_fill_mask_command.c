@@ -110,6 +110,62 @@ static void test_truncation(void **state) {
     free_outcome(&warned);
 }
 
+// Sets all numbers of a float32 tensor in the bytes of a safetensors file.
+static void set_tensor(char *bytes, const char *name, float value) {
+    uint64_t header = 0;
+    cJSON *tensors = NULL;
+    memcpy(&header, bytes, sizeof header);
+    assert_ok(encl_json_parse("header", bytes + 8, (size_t)header, &tensors));
+    const cJSON *tensor = cJSON_GetObjectItemCaseSensitive(tensors, name);
+    assert_non_null(tensor);
+    assert_string_equal(text_of(tensor, "dtype"), "F32");
+    const cJSON *offsets = array_of(tensor, "data_offsets");
+    const size_t end = (size_t)cJSON_GetArrayItem(offsets, 1)->valuedouble;
+    for (size_t at = (size_t)cJSON_GetArrayItem(offsets, 0)->valuedouble; at < end; at += sizeof value) {
+        memcpy(bytes + 8 + header + at, &value, sizeof value);
+    }
+    cJSON_Delete(tensors);
+}
+
+// The model with a head as it is before training, up to `bias`.
+static const char *make_untrained(const char *name, float bias) {
+    static const char *const files[] = {"config.json", "vocab.txt", "tokenizer_config.json", "model.safetensors"};
+    const char *made = in_folder(name);
+    assert_ok(encl_path_make_folder(made));
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        char path[PATH_LENGTH];
+        char *bytes = NULL;
+        size_t length = 0;
+        snprintf(path, sizeof path, "%s/%s", model, files[i]);
+        assert_ok(encl_file_read(path, 1 << 24, &bytes, &length));
+        if (strcmp(files[i], "model.safetensors") == 0) {
+            set_tensor(bytes, "cls.predictions.transform.LayerNorm.weight", 1);
+            set_tensor(bytes, "cls.predictions.transform.LayerNorm.bias", 0);
+            set_tensor(bytes, "cls.predictions.bias", bias);
+        }
+        snprintf(path, sizeof path, "%s/%s", made, files[i]);
+        assert_ok(encl_file_write(path, bytes, length));
+        free(bytes);
+    }
+    return made;
+}
+
+static void test_untrained(void **state) {
+    (void)state;
+    need_device();
+    const char *untrained = make_untrained("untrained", 0);
+    const char *trained = make_untrained("trained", 0.5f);
+    outcome warned = RUN("", "fill-mask", untrained, "--json", "[MASK]");
+    parse_lines(&warned);
+    assert_int_equal(count_lines(warned.err), 1);
+    assert_non_null(strstr(warned.err, "before training: what it predicts is noise"));
+    outcome silent = RUN("", "fill-mask", trained, "--json", "[MASK]");
+    expect_exit(&silent, 0);
+    assert_string_equal(silent.err, "");
+    free_outcome(&silent);
+    free_outcome(&warned);
+}
+
 static void test_bad_input(void **state) {
     (void)state;
     need_device();
@@ -136,7 +192,7 @@ static void test_wrong_usage(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),    cmocka_unit_test(test_ways),        cmocka_unit_test(test_truncation),
-        cmocka_unit_test(test_bad_input), cmocka_unit_test(test_wrong_usage),
+        cmocka_unit_test(test_bad_input), cmocka_unit_test(test_wrong_usage), cmocka_unit_test(test_untrained),
     };
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }
