@@ -7,10 +7,10 @@
     python tests/golden/make_format_fixtures.py zip           needs none of them; after torch and tensorflow
 
 One step at a time, as the libraries seldom live together; numpy, tiny-pretraining (make_model_goldens.py), tiny-qa and
-tiny-heads (make_task_goldens.py) are all that the steps share. Nothing is drawn at random, so the same versions make the
-same files, but for PyTorch's old form: it names storages by their addresses. Every step loads what it wrote with the
-library again and compares it bit for bit. So tests/golden/model/tiny-pretraining.json holds for all models but those of
-tiny-qa and tiny-heads, for which tests/golden/task/heads.json holds, and the MLM head of tiny-tf1-untrained.
+tiny-heads (make_task_goldens.py) are all that the steps share. Nothing is drawn at random, so the same versions make
+the same files, but for PyTorch's old form: it names storages by their addresses. Every step loads what it wrote with
+the library again and compares it bit for bit. So tests/golden/model/tiny-pretraining.json holds for all models but
+those of tiny-qa and tiny-heads, for which tests/golden/task/heads.json holds, and the MLM head of tiny-tf1-untrained.
 
 torch
     tiny-torch-zip        pytorch_model.bin as torch.save writes it
@@ -32,8 +32,8 @@ tensorflow
     tiny-heads-tf1        tiny-heads with the names of Google's BERT; a classifier's have no scope. To bert_config.json
                           the names of the labels are added, which Google's scripts have in their code
     tiny-tf1-untrained    an MLM head as it is before training: gain 1, bias 0; bert_config_tiny.json
-    tf1-types             types.ckpt: `tensor_<dtype>` as in torch-types and also uint16, `scalar` (float32, [], 7), `empty`
-                          (float32, [0, 3]), `strings` ([2]: a, bc), `long` (uint8, [16500], i % 251) in 2 parts, whose
+    tf1-types             types.ckpt: `tensor_<dtype>` as in torch-types and also uint16, `scalar` (float32, [], 7),
+                          `empty` (float32, [0, 3]), `strings` ([2]: a, bc), `long` (uint8, [16500], i % 251) in 2 parts, whose
                           places in the index take 3 bytes, and `grid` (int32, [4, 6], 0 … 23) in 4 parts of 1 row
 paddle
     tiny-paddle           model_state.pdparams in protocol 4 with a tied decoder, name -> (parameter's name, array);

@@ -182,7 +182,7 @@ def for_answers(model):
 
 
 class BertForEverything(BertForPreTraining):
-    """Every head that the others have one of. A classifier may be of texts or of tokens: the weights are named alike."""
+    """All heads that the others have one of. A classifier may be of texts or of tokens: its weights are named alike."""
 
     def __init__(self, config):
         super().__init__(config)
