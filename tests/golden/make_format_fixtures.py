@@ -33,12 +33,14 @@ tensorflow
                           the names of the labels are added, which Google's scripts have in their code
     tiny-tf1-untrained    an MLM head as it is before training: gain 1, bias 0; bert_config_tiny.json
     tf1-types             types.ckpt: `tensor_<dtype>` as in torch-types and also uint16, `scalar` (float32, [], 7),
-                          `empty` (float32, [0, 3]), `strings` ([2]: a, bc), `long` (uint8, [16500], i % 251) in 2 parts, whose
-                          places in the index take 3 bytes, and `grid` (int32, [4, 6], 0 … 23) in 4 parts of 1 row
+                          `empty` (float32, [0, 3]), `strings` ([2]: a, bc), `long` (uint8, [16500], i % 251) in 2
+                          parts, whose places in the index take 3 bytes, and `grid` (int32, [4, 6], 0 … 23) in 4 parts
+                          of 1 row
 paddle
     tiny-paddle           model_state.pdparams in protocol 4 with a tied decoder, name -> (parameter's name, array);
                           beside them `epoch`, an integer, which is no tensor
-    tiny-paddle-qa        tiny-qa with the prefix `roberta.`, in float16
+    tiny-paddle-qa        tiny-qa with the prefix `roberta.`, in float16; with as many positions as RoBERTas that are
+                          BERT by another name have, those that tiny-qa lacks zero
     tiny-paddle-2         the same in protocol 2 without the decoder, name -> array, StructuredToParameterName@@
     tiny-heads-paddle     tiny-heads but qa_outputs, which PaddleNLP calls `classifier`, too; with the names of labels
     paddle-types          types-2.pdparams to types-4.pdparams, in that protocol: `tensor_<dtype>` as in torch-types,
@@ -452,10 +454,15 @@ def make_paddle(weights):
     save_paddle(folder, values, 2)
 
     folder = make_folder("tiny-paddle-qa", "vocab.txt")
-    write_json(folder / "model_config.json", paddle_settings(ANSWERS, "Roberta", "ForQuestionAnswering"))
-    answers = (paddle_weight(name, value) for name, value in weights_of(ANSWERS).items())
+    settings = paddle_settings(ANSWERS, "Roberta", "ForQuestionAnswering")
+    settings["init_args"][0]["max_position_embeddings"] = 512
+    write_json(folder / "model_config.json", settings)
+    answers = weights_of(ANSWERS)
+    positions = answers["bert.embeddings.position_embeddings.weight"]
+    positions.resize((512, positions.shape[1]), refcheck=False)
+    renamed = (paddle_weight(name, value) for name, value in answers.items())
     save_paddle(folder, {name.replace("bert.", "roberta.").replace("qa_outputs", "classifier"): value
-                         for name, value in answers}, 4)
+                         for name, value in renamed}, 4)
 
     folder = make_folder("tiny-heads-paddle", "vocab.txt")
     arguments = paddle_settings(HEADS, "Bert", "Model")["init_args"][0]
