@@ -10,6 +10,8 @@ static const encl_format formats[] = {
     {"safetensors", ENCL_DIALECT_TORCH, "model.safetensors", NULL, encl_safetensors_detect, encl_safetensors_open},
     {"safetensors", ENCL_DIALECT_TORCH, "model.safetensors.index.json", NULL, encl_safetensors_shards_detect,
      encl_safetensors_shards_open},
+    {"tensorflow", ENCL_DIALECT_TENSORFLOW, "bert_model.ckpt.index", encl_tensorflow_find, encl_tensorflow_detect,
+     encl_tensorflow_open},
 };
 enum { FORMATS = sizeof formats / sizeof formats[0] };
 

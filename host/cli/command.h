@@ -55,6 +55,11 @@ extern const encl_command encl_command_info;
 extern const encl_command encl_command_tokenize;
 extern const encl_command encl_command_embed;
 extern const encl_command encl_command_similarity;
+extern const encl_command encl_command_fill_mask;
+extern const encl_command encl_command_classify;
+extern const encl_command encl_command_ner;
+extern const encl_command encl_command_qa;
+extern const encl_command encl_command_eval;
 extern const encl_command encl_command_profile;
 
 #endif

@@ -45,6 +45,22 @@ static encl_status add_pair(encl_table *table, const char *name, const char *val
     return status == ENCL_OK ? encl_table_cell(table, "%s", value) : status;
 }
 
+// Whether weights in a zip are read where they lie.
+static encl_status add_zip(encl_table *table, const encl_folder *folder) {
+    char text[ENCL_BYTES_TEXT];
+    if (!encl_folder_is_archive(folder)) {
+        return ENCL_OK;
+    }
+    const uint64_t inflated = encl_folder_inflated_bytes(folder);
+    encl_status status = encl_table_cell(table, "zip");
+    if (status != ENCL_OK) {
+        return status;
+    }
+    return inflated == 0 ? encl_table_cell(table, "stored: weights are read where they lie")
+                         : encl_table_cell(table, "compressed: %s of weights are inflated into memory",
+                                           encl_bytes_text(inflated, text));
+}
+
 // What the tensors take on disk: all of them, whether the encoder reads them or not.
 static encl_status add_weights(encl_table *table, const encl_model_info *info) {
     encl_checkpoint *checkpoint = NULL;
@@ -57,12 +73,16 @@ static encl_status add_weights(encl_table *table, const encl_model_info *info) {
     for (size_t i = 0; i < count; i++) {
         bytes += encl_checkpoint_at(checkpoint, i)->bytes;
     }
-    encl_checkpoint_close(checkpoint);
     char text[ENCL_BYTES_TEXT];
     char value[128];
     snprintf(value, sizeof value, "%zu tensors, %" PRId64 " parameters, %s", count, info->parameters,
              encl_bytes_text(bytes, text));
-    return add_pair(table, "weights", value);
+    status = add_pair(table, "weights", value);
+    if (status == ENCL_OK) {
+        status = add_zip(table, encl_checkpoint_folder(checkpoint));
+    }
+    encl_checkpoint_close(checkpoint);
+    return status;
 }
 
 static encl_status add_numbers(encl_table *table, const encl_model_info *info) {

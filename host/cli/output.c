@@ -60,6 +60,19 @@ bool encl_array_add(cJSON *array, cJSON *item) {
     return false;
 }
 
+cJSON *encl_json_text(const char *text, size_t length) {
+    char *copy = NULL;
+    if (encl_copy_text(text, length, &copy) != ENCL_OK) {
+        return NULL;
+    }
+    for (size_t i = 0; i < length; i++) {
+        copy[i] = copy[i] == '\0' ? ' ' : copy[i];
+    }
+    cJSON *item = cJSON_CreateString(copy);
+    free(copy);
+    return item;
+}
+
 cJSON *encl_json_ints(const int32_t *values, size_t count) {
     cJSON *array = cJSON_CreateArray();
     for (size_t i = 0; i < count; i++) {

@@ -27,6 +27,8 @@ void encl_line_free(encl_line *line);
 
 // Appends to an array; false (and the item freed) where either is NULL or memory is out.
 bool encl_array_add(cJSON *array, cJSON *item);
+// A part of a text. NUL, which ends a string for cJSON, becomes a blank.
+cJSON *encl_json_text(const char *text, size_t length);
 cJSON *encl_json_ints(const int32_t *values, size_t count);
 
 // "1.5 GiB". The text must hold 32 bytes.

@@ -188,3 +188,19 @@ encl_status encl_head_add(const encl_model *model, encl_head head, encl_graph *g
 cleanup:
     return status;
 }
+
+encl_status encl_head_graph(const encl_model *model, encl_head head, encl_graph **graph) {
+    encl_status status = ENCL_OK;
+    encl_graph *made = NULL;
+    encl_value value = 0;
+    *graph = NULL;
+    ENCL_TRY(encl_graph_create(&made));
+    ENCL_TRY(encl_bert_encode(&model->bert, &model->config, made, &value));
+    ENCL_TRY(encl_head_add(model, head, made, value, &value));
+    ENCL_TRY(encl_graph_output(made, value));
+    *graph = made;
+    made = NULL;
+cleanup:
+    encl_graph_destroy(made);
+    return status;
+}

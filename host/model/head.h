@@ -34,6 +34,9 @@ int32_t encl_head_width(const encl_model *model, encl_head head); // columns of 
 encl_status encl_head_add(const encl_model *model, encl_head head, encl_graph *graph, encl_value hidden,
                           encl_value *logits);
 
+// The model's encoder with the head behind it; output 0 is the logits.
+encl_status encl_head_graph(const encl_model *model, encl_head head, encl_graph **graph);
+
 // Finds the weights of every head that the model's tensors and architecture have.
 encl_status encl_head_collect(encl_model *model);
 

@@ -71,6 +71,22 @@ static bool is_float(encl_dtype dtype) {
     return dtype == ENCL_DTYPE_F32 || dtype == ENCL_DTYPE_F16 || dtype == ENCL_DTYPE_BF16 || dtype == ENCL_DTYPE_F64;
 }
 
+encl_status encl_model_weight(const char *path, const encl_tensor *tensor, int64_t rows, int64_t columns,
+                              encl_weight *weight) {
+    const int32_t dimensions = columns == 0 ? 1 : 2;
+    if (!is_float(tensor->dtype) || tensor->dimensions != dimensions || tensor->shape[0] != rows ||
+        (dimensions == 2 && tensor->shape[1] != columns)) {
+        char shape[160];
+        describe_shape(tensor, shape, sizeof shape);
+        return columns == 0 ? encl_fail(ENCL_FORMAT, "%s: tensor %s is %s, config.json makes it a float [%lld]", path,
+                                        tensor->name, shape, (long long)rows)
+                            : encl_fail(ENCL_FORMAT, "%s: tensor %s is %s, config.json makes it a float [%lld, %lld]",
+                                        path, tensor->name, shape, (long long)rows, (long long)columns);
+    }
+    *weight = (encl_weight){tensor->name, rows, columns, read_tensor, (void *)(uintptr_t)tensor};
+    return ENCL_OK;
+}
+
 encl_status encl_model_find_weight(void *context, const char *name, int64_t rows, int64_t columns, bool optional,
                                    encl_weight *weight, bool *found) {
     const encl_model *model = context;
@@ -81,18 +97,7 @@ encl_status encl_model_find_weight(void *context, const char *name, int64_t rows
                         : encl_fail(ENCL_FORMAT, "%s: has no tensor %s (nor bert.%s), which config.json asks for",
                                     model->path, name, name);
     }
-    const int32_t dimensions = columns == 0 ? 1 : 2;
-    if (!is_float(tensor->dtype) || tensor->dimensions != dimensions || tensor->shape[0] != rows ||
-        (dimensions == 2 && tensor->shape[1] != columns)) {
-        char shape[160];
-        describe_shape(tensor, shape, sizeof shape);
-        return columns == 0 ? encl_fail(ENCL_FORMAT, "%s: tensor %s is %s, config.json makes it a float [%lld]",
-                                        model->path, tensor->name, shape, (long long)rows)
-                            : encl_fail(ENCL_FORMAT, "%s: tensor %s is %s, config.json makes it a float [%lld, %lld]",
-                                        model->path, tensor->name, shape, (long long)rows, (long long)columns);
-    }
-    *weight = (encl_weight){tensor->name, rows, columns, read_tensor, (void *)(uintptr_t)tensor};
-    return ENCL_OK;
+    return encl_model_weight(model->path, tensor, rows, columns, weight);
 }
 
 // ---- Information ------------------------------------------------------------------------------------------
@@ -176,6 +181,9 @@ static encl_status open_files(encl_model *model) {
     }
     ENCL_TRY(encl_bert_collect(&model->config, encl_model_find_weight, model, &model->bert));
     ENCL_TRY(encl_head_collect(model));
+    for (size_t i = 0; i < model->sentence.dense_count; i++) {
+        ENCL_TRY(encl_dense_open(folder, &model->sentence.dense[i]));
+    }
 cleanup:
     return status;
 }
@@ -232,6 +240,7 @@ encl_status encl_model_open_shape(const char *shape, uint64_t seed, encl_model *
     ENCL_TRY(encl_model_randomize(made, shape, seed));
     made->sentence.pooling[0] = ENCL_POOLING_MEAN;
     made->sentence.pooling_count = 1;
+    made->sentence.width = made->config.hidden;
     made->sentence.normalize = true;
     fill_info(made);
     made->info.format = "random";
@@ -251,8 +260,8 @@ void encl_model_close(encl_model *model) {
     }
     encl_bert_free(&model->bert);
     encl_tokenizer_close(model->tokenizer);
+    encl_sentence_config_free(&model->sentence); // its Dense modules lie in the checkpoint's folder
     encl_checkpoint_close(model->checkpoint);
-    encl_sentence_config_free(&model->sentence);
     encl_config_free(&model->config);
     free(model->random);
     free(model->path);

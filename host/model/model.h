@@ -26,6 +26,10 @@ encl_status encl_model_randomize(encl_model *model, const char *shape, uint64_t 
 
 // The tensor of a name as transformers has it, with or without the prefix `bert.`; NULL: none.
 const encl_tensor *encl_model_find_tensor(const encl_model *model, const char *name);
+// The weight that a tensor is, whose shape must be [rows, columns] of floats; columns = 0: a vector. `path` is for
+// messages.
+encl_status encl_model_weight(const char *path, const encl_tensor *tensor, int64_t rows, int64_t columns,
+                              encl_weight *weight);
 // The weight of a name, whose shape must be [rows, columns] (columns = 0: a vector of floats), as encl_bert_find says.
 // The context is the model.
 encl_status encl_model_find_weight(void *context, const char *name, int64_t rows, int64_t columns, bool optional,

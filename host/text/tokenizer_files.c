@@ -156,6 +156,7 @@ static encl_status read_flags(const char *place, const cJSON *object, bool speci
     ENCL_TRY(encl_json_get_text(place, object, "content", content));
     ENCL_TRY(encl_json_get_bool(place, object, "special", &special));
     token->normalized = !special;
+    token->special = special;
     ENCL_TRY(encl_json_get_bool(place, object, "single_word", &token->single_word));
     ENCL_TRY(encl_json_get_bool(place, object, "lstrip", &token->strip_left));
     ENCL_TRY(encl_json_get_bool(place, object, "rstrip", &token->strip_right));
@@ -247,8 +248,9 @@ static encl_status state_added(const json_document *added, stated_tokens *stated
         for (size_t i = 0; i < NAMED; i++) {
             special = special || strcmp(item->string, named[i].text) == 0;
         }
-        const encl_status status =
-            append_stated(stated, (stated_token){.id = id, .content = item->string, .flags.normalized = !special});
+        const encl_status status = append_stated(
+            stated,
+            (stated_token){.id = id, .content = item->string, .flags = {.normalized = !special, .special = special}});
         if (status != ENCL_OK) {
             return status;
         }
@@ -340,7 +342,7 @@ static encl_status add_extra(const tokenizer_documents *documents, encl_tokenize
         const json_document *source = sources[i / 2];
         const cJSON *item;
         cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(source->json, keys[i % 2])) {
-            encl_added_token token = {0};
+            encl_added_token token = {.special = true};
             const char *content = cJSON_IsString(item) ? item->valuestring : "";
             encl_status status = ENCL_OK;
             if (cJSON_IsObject(item)) {
