@@ -6,11 +6,11 @@
     python tests/golden/make_format_fixtures.py paddle        needs paddlepaddle 3.3.1
     python tests/golden/make_format_fixtures.py zip           needs none of them; after torch and tensorflow
 
-One step at a time, as the libraries seldom live together; numpy, tiny-pretraining (make_model_goldens.py) and tiny-qa
-(make_task_goldens.py) are all that the steps share. Nothing is drawn at random, so the same versions make the same
-files, but for PyTorch's old form: it names storages by their addresses. Every step loads what it wrote with the library
-again and compares it bit for bit. So tests/golden/model/tiny-pretraining.json holds for all models but those of tiny-qa,
-for which tests/golden/task/qa.json holds, and the MLM head of tiny-tf1-untrained.
+One step at a time, as the libraries seldom live together; numpy, tiny-pretraining (make_model_goldens.py), tiny-qa and
+tiny-heads (make_task_goldens.py) are all that the steps share. Nothing is drawn at random, so the same versions make
+the same files, but for PyTorch's old form: it names storages by their addresses. Every step loads what it wrote with
+the library again and compares it bit for bit. So tests/golden/model/tiny-pretraining.json holds for all models but
+those of tiny-qa and tiny-heads, for which tests/golden/task/heads.json holds, and the MLM head of tiny-tf1-untrained.
 
 torch
     tiny-torch-zip        pytorch_model.bin as torch.save writes it
@@ -18,6 +18,8 @@ torch
     tiny-torch-sharded    pytorch_model-0000x-of-00003.bin with pytorch_model.bin.index.json
     tiny-torch-strided    transposed, strided and shifted views of larger storages, a tied decoder, parameters,
                           LayerNorm.gamma/beta, int64 position_ids, one weight in float16 and one in bfloat16
+    tiny-heads-torch, tiny-heads-torch-legacy, tiny-heads-torch-sharded
+                          tiny-heads in the first three forms
     torch-types           types.bin and types-legacy.bin: a tensor `tensor_<dtype>` of every storage class, [2, 3] with
                           0 … 5 (bool: i % 2), `scalar` (float32, [], 7), `empty` (float32, [0, 3]), `expanded`
                           (float32, [2, 3] of 7 with both strides 0), `transposed` ([3, 2] view of 0 … 5, strides 1, 3),
@@ -27,15 +29,20 @@ tensorflow
     tiny-tf1              bert_model.ckpt with kernels as [in, out], some slots of an optimizer and global_step
     tiny-tf1-partitioned  two partitioned tables, two shards, float16, bfloat16, a string, the file `checkpoint`
     tiny-tf1-qa           tiny-qa, with the names of Google's run_squad.py, in float16
+    tiny-heads-tf1        tiny-heads with the names of Google's BERT; a classifier's have no scope. To bert_config.json
+                          the names of the labels are added, which Google's scripts have in their code
     tiny-tf1-untrained    an MLM head as it is before training: gain 1, bias 0; bert_config_tiny.json
-    tf1-types             types.ckpt: `tensor_<dtype>` as in torch-types and also uint16, `scalar` (float32, [], 7), `empty`
-                          (float32, [0, 3]), `strings` ([2]: a, bc), `long` (uint8, [16500], i % 251) in 2 parts, whose
-                          places in the index take 3 bytes, and `grid` (int32, [4, 6], 0 … 23) in 4 parts of 1 row
+    tf1-types             types.ckpt: `tensor_<dtype>` as in torch-types and also uint16, `scalar` (float32, [], 7),
+                          `empty` (float32, [0, 3]), `strings` ([2]: a, bc), `long` (uint8, [16500], i % 251) in 2
+                          parts, whose places in the index take 3 bytes, and `grid` (int32, [4, 6], 0 … 23) in 4 parts
+                          of 1 row
 paddle
     tiny-paddle           model_state.pdparams in protocol 4 with a tied decoder, name -> (parameter's name, array);
                           beside them `epoch`, an integer, which is no tensor
-    tiny-paddle-qa        tiny-qa with the prefix `roberta.`, in float16
+    tiny-paddle-qa        tiny-qa with the prefix `roberta.`, in float16; with as many positions as RoBERTas that are
+                          BERT by another name have, those that tiny-qa lacks zero
     tiny-paddle-2         the same in protocol 2 without the decoder, name -> array, StructuredToParameterName@@
+    tiny-heads-paddle     tiny-heads but qa_outputs, which PaddleNLP calls `classifier`, too; with the names of labels
     paddle-types          types-2.pdparams to types-4.pdparams, in that protocol: `tensor_<dtype>` as in torch-types,
                           `scalar` (float32, [], 7), `empty` (float32, [0, 3]), `fortran` (float32, [3, 2]: rows 0 3,
                           1 4, 2 5, stored by columns), name -> array but `parameter` (float32, [2], 1 2), which is
@@ -57,6 +64,7 @@ import numpy
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures"
 BASE = FIXTURES / "tiny-pretraining"
 ANSWERS = FIXTURES / "tiny-qa"
+HEADS = FIXTURES / "tiny-heads"
 WORDS = "bert.embeddings.word_embeddings.weight"
 HALF, BRAIN_HALF = ("bert.encoder.layer.1.intermediate.dense.weight", "bert.encoder.layer.1.output.dense.weight")
 
@@ -77,12 +85,12 @@ def weights_of(folder):
     return weights
 
 
-def make_folder(name, *files):
+def make_folder(name, *files, source=BASE):
     folder = FIXTURES / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for file in files:
-        shutil.copy(BASE / file, folder / file)
+        shutil.copy(source / file, folder / file)
     return folder
 
 
@@ -102,6 +110,8 @@ def expect_same(folder, found, expected):
 
 
 # ---- PyTorch ------------------------------------------------------------------------------------------------
+
+TORCH_FILES = ("config.json", "tokenizer_config.json", "vocab.txt")
 
 
 def expect_loads(folder, weights):
@@ -178,34 +188,44 @@ def make_torch_types():
     torch.save(linear, folder / "module.bin")
 
 
-def make_torch(weights):
+def save_torch(source, weights, names, expect):
+    """Writes the weights in three forms into folders of these names; expect(folder, weights) loads each again."""
     import collections
     import torch
-    files = ("config.json", "tokenizer_config.json", "vocab.txt")
     tensors = collections.OrderedDict((name, torch.from_numpy(value)) for name, value in weights.items())
-
-    folder = make_folder("tiny-torch-zip", *files)
-    torch.save(tensors, folder / "pytorch_model.bin")
-    expect_loads(folder, weights)
-
-    folder = make_folder("tiny-torch-legacy", *files)
-    torch.save(tensors, folder / "pytorch_model.bin", _use_new_zipfile_serialization=False)
-    expect_loads(folder, weights)
-
-    folder = make_folder("tiny-torch-sharded", *files)
+    zipped, legacy, sharded = (make_folder(name, *TORCH_FILES, source=source) for name in names)
+    torch.save(tensors, zipped / "pytorch_model.bin")
+    torch.save(tensors, legacy / "pytorch_model.bin", _use_new_zipfile_serialization=False)
     names = list(tensors)
     third = -(-len(names) // 3)
     places = {}
     for i in range(3):
         file = f"pytorch_model-{i + 1:05d}-of-00003.bin"
         part = {name: tensors[name] for name in names[i * third:(i + 1) * third]}
-        torch.save(part, folder / file)
+        torch.save(part, sharded / file)
         places.update(dict.fromkeys(part, file))
     size = sum(value.nbytes for value in weights.values())
-    write_json(folder / "pytorch_model.bin.index.json", {"metadata": {"total_size": size}, "weight_map": places})
-    expect_loads(folder, weights)
+    write_json(sharded / "pytorch_model.bin.index.json", {"metadata": {"total_size": size}, "weight_map": places})
+    for folder in (zipped, legacy, sharded):
+        expect(folder, weights)
 
-    folder = make_folder("tiny-torch-strided", *files)
+
+def expect_torch(folder, weights):
+    """Loads the files of the folder, as transformers has no class with all of these heads."""
+    import torch
+    found = {}
+    for path in sorted(folder.glob("*.bin")):
+        found.update({name: value.numpy() for name, value in torch.load(path, weights_only=True).items()})
+    expect_same(folder, found, weights)
+
+
+def make_torch(weights):
+    import torch
+    names = ("tiny-torch-zip", "tiny-torch-legacy", "tiny-torch-sharded")
+    save_torch(BASE, weights, names, expect_loads)
+    names = ("tiny-heads-torch", "tiny-heads-torch-legacy", "tiny-heads-torch-sharded")
+    save_torch(HEADS, weights_of(HEADS), names, expect_torch)
+    folder = make_folder("tiny-torch-strided", *TORCH_FILES)
     torch.save(torch_strided(weights), folder / "pytorch_model.bin")
     expect_loads(folder, weights)
     make_torch_types()
@@ -217,7 +237,8 @@ TF_LEAVES = {"LayerNorm.weight": "LayerNorm/gamma", "LayerNorm.bias": "LayerNorm
 TF_NAMES = {"cls.predictions.bias": "cls/predictions/output_bias",
             "cls.seq_relationship.weight": "cls/seq_relationship/output_weights",
             "cls.seq_relationship.bias": "cls/seq_relationship/output_bias",
-            "qa_outputs.weight": "cls/squad/output_weights", "qa_outputs.bias": "cls/squad/output_bias"}
+            "qa_outputs.weight": "cls/squad/output_weights", "qa_outputs.bias": "cls/squad/output_bias",
+            "classifier.weight": "output_weights", "classifier.bias": "output_bias"}
 
 
 def tensorflow_weight(name, value):
@@ -294,6 +315,10 @@ def bert_config(source=BASE):
             "pooler_type": "first_token_transform"}
 
 
+def labels_of(source):
+    return {"id2label": json.loads((source / "config.json").read_text(encoding="utf-8"))["id2label"]}
+
+
 def make_tensorflow_types():
     import ml_dtypes
     six = numpy.arange(6).reshape(2, 3)
@@ -331,12 +356,13 @@ def make_tensorflow(weights):
                                     "bert/embeddings/position_embeddings": (2, 1)}, 2)
     expect_tensorflow(folder, mixed)
 
-    folder = make_folder("tiny-tf1-qa", "vocab.txt")
-    write_json(folder / "bert_config.json", bert_config(ANSWERS))
-    answers = dict(sorted(tensorflow_weight(name, value) for name, value in weights_of(ANSWERS).items()))
-    save_tensorflow(folder, answers, {}, 1)
-    (folder / "checkpoint").unlink()
-    expect_tensorflow(folder, answers)
+    for name, source, labels in (("tiny-tf1-qa", ANSWERS, {}), ("tiny-heads-tf1", HEADS, labels_of(HEADS))):
+        folder = make_folder(name, "vocab.txt")
+        write_json(folder / "bert_config.json", {**bert_config(source), **labels})
+        renamed = dict(sorted(tensorflow_weight(name, value) for name, value in weights_of(source).items()))
+        save_tensorflow(folder, renamed, {}, 1)
+        (folder / "checkpoint").unlink()
+        expect_tensorflow(folder, renamed)
 
     folder = make_folder("tiny-tf1-untrained", "vocab.txt")
     write_json(folder / "bert_config_tiny.json", bert_config())
@@ -428,10 +454,21 @@ def make_paddle(weights):
     save_paddle(folder, values, 2)
 
     folder = make_folder("tiny-paddle-qa", "vocab.txt")
-    write_json(folder / "model_config.json", paddle_settings(ANSWERS, "Roberta", "ForQuestionAnswering"))
-    answers = (paddle_weight(name, value) for name, value in weights_of(ANSWERS).items())
+    settings = paddle_settings(ANSWERS, "Roberta", "ForQuestionAnswering")
+    settings["init_args"][0]["max_position_embeddings"] = 512
+    write_json(folder / "model_config.json", settings)
+    answers = weights_of(ANSWERS)
+    positions = answers["bert.embeddings.position_embeddings.weight"]
+    positions.resize((512, positions.shape[1]), refcheck=False)
+    renamed = (paddle_weight(name, value) for name, value in answers.items())
     save_paddle(folder, {name.replace("bert.", "roberta.").replace("qa_outputs", "classifier"): value
-                         for name, value in answers}, 4)
+                         for name, value in renamed}, 4)
+
+    folder = make_folder("tiny-heads-paddle", "vocab.txt")
+    arguments = paddle_settings(HEADS, "Bert", "Model")["init_args"][0]
+    write_json(folder / "model_config.json", {**arguments, **labels_of(HEADS)})
+    heads = (paddle_weight(name, value) for name, value in weights_of(HEADS).items() if "qa_outputs" not in name)
+    save_paddle(folder, dict(heads), 4)
 
 
 # ---- Zip ----------------------------------------------------------------------------------------------------

@@ -4,11 +4,11 @@
     python tests/golden/make_task_goldens.py [fixtures]    needs torch 2.15.0, transformers 5.23.0
     python tests/golden/make_task_goldens.py qa            needs transformers 4.57.6: later ones have no such pipeline
 
-The first writes the fixtures and all goldens but qa.json; tiny-bert, tiny-bert-bf16 and tiny-pretraining must be there
-(make_model_goldens.py). Weights are drawn from a seed and stored as float16; answers are computed in float64 from the
-weights as stored, one text at a time, and rounded to 7 digits. Every answer is computed a second time with weights that
-are off by 1e-5 of themselves, and the script fails if anything but the scores, or those by much, differs: no golden
-hangs on a near tie.
+The first writes the fixtures and all goldens but qa.json and heads.json; tiny-bert, tiny-bert-bf16 and tiny-pretraining
+must be there (make_model_goldens.py). Weights are drawn from a seed and stored as float16; answers are computed in
+float64 from the weights as stored, one text at a time, and rounded to 7 digits. Every answer is computed a second time
+with weights that are off by 1e-5 of themselves, and the script fails if anything but the scores, or those by much,
+differs: no golden hangs on a near tie.
 
 Every file: {made_with: {torch, transformers}, cases: [case, …]}, one case a line. Texts longer than the model takes (80
 tokens) are truncated unless `stride` or windows say otherwise. Offsets count code points. In all cases
@@ -42,6 +42,13 @@ qa.json
     top_k, max_answer_len, handle_impossible_answer, align_to_words
     windows             how many
     answers             [{score, start, end, answer}, …], at most top_k, also for a single one
+heads.json, of models whose weights make_format_fixtures.py writes in other formats; `head` says what a case is
+    embed               text, pair, embedding: the mean over the tokens, divided by its length
+    fill-mask           as fill_mask.json
+    next-sentence       as next_sentence.json
+    classify            as classify.json
+    ner                 as ner.json
+    qa                  as qa.json, of which the settings are the first
 """
 
 import argparse
@@ -51,9 +58,9 @@ import json
 import torch
 import transformers
 from make_model_goldens import FIXTURES, GOLDEN, POSITIONS, VERSIONS, make_model, rounded, vocabulary, write_json
-from transformers import (BertForMaskedLM, BertForMultipleChoice, BertForNextSentencePrediction,
+from transformers import (BertForMaskedLM, BertForMultipleChoice, BertForNextSentencePrediction, BertForPreTraining,
                           BertForQuestionAnswering, BertForSequenceClassification, BertForTokenClassification,
-                          BertTokenizerFast, pipeline)
+                          BertModel, BertTokenizerFast, pipeline)
 
 # ---- Answers that do not hang on a near tie ------------------------------------------------------------------
 
@@ -97,10 +104,11 @@ def plain(value):
 class Asker:
     """Asks a model and its shaken copy the same."""
 
-    def __init__(self, kind, fixture):
+    def __init__(self, kind, fixture, **settings):
         self.fixture = fixture
         self.tokenizer = BertTokenizerFast.from_pretrained(FIXTURES / fixture)
-        model = kind.from_pretrained(FIXTURES / fixture, dtype=torch.float64, attn_implementation="eager").eval()
+        model = kind.from_pretrained(FIXTURES / fixture, dtype=torch.float64, attn_implementation="eager",
+                                     **settings).eval()
         self.models = [model, shaken(model)]
 
     def ask(self, answer, **question):
@@ -115,8 +123,8 @@ class Asker:
 class PipelineAsker(Asker):
     """The same with pipelines in place of models."""
 
-    def __init__(self, task, kind, fixture):
-        super().__init__(kind, fixture)
+    def __init__(self, task, kind, fixture, **settings):
+        super().__init__(kind, fixture, **settings)
         self.models = [pipeline(task, model=model, tokenizer=self.tokenizer, device="cpu") for model in self.models]
 
 
@@ -173,6 +181,30 @@ def for_answers(model):
         model.qa_outputs.weight.copy_(weight + NULL_LOGIT * null / null.square().sum())
 
 
+class BertForEverything(BertForPreTraining):
+    """All heads that the others have one of. A classifier may be of texts or of tokens: its weights are named alike."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.classifier = torch.nn.Linear(config.hidden_size, config.num_labels)
+        self.qa_outputs = torch.nn.Linear(config.hidden_size, 2)
+        self.post_init()
+
+
+def for_everything(model):
+    bias = model.classifier.bias.detach().clone()
+    for_tokens(model)
+    for_answers(model)
+    with torch.no_grad():
+        model.classifier.bias.copy_(bias)
+
+
+def name_encoder(folder):
+    """An architecture that names no task."""
+    path = folder / "config.json"
+    write_json(path, {**json.loads(path.read_text(encoding="utf-8")), "architectures": ["BertModel"]})
+
+
 def reverse_labels(folder):
     """Labels in an order in which neither their place nor their text gives their number."""
     path = folder / "config.json"
@@ -206,6 +238,8 @@ def make_fixtures():
     make("tiny-ner-plain", BertForTokenClassification, 26, PLAIN, for_tokens)
     make("tiny-qa", BertForQuestionAnswering, 27, adjust=for_answers)
     make("tiny-multiple-choice", BertForMultipleChoice, 28, adjust=clear)
+    for name, shard in (("tiny-heads", "1GB"), ("tiny-heads-sharded", "25KB")):
+        name_encoder(make(name, BertForEverything, 29, BIO, for_everything, shard=shard))
 
 
 # ---- Fill-mask ----------------------------------------------------------------------------------------------
@@ -224,11 +258,15 @@ def fill_mask(pipe, text, top_k):
     return {"masks": found if isinstance(found[0], list) else [found]}
 
 
+def ask_masks(fixture, texts):
+    asker = PipelineAsker("fill-mask", BertForMaskedLM, fixture)
+    for text, top_k in texts:
+        yield asker.ask(fill_mask, text=text, top_k=top_k)
+
+
 def fill_mask_cases():
     for fixture in ("tiny-bert", "tiny-untied", "tiny-pretraining"):
-        asker = PipelineAsker("fill-mask", BertForMaskedLM, fixture)
-        for text, top_k in MASKED if fixture != "tiny-pretraining" else MASKED[:4]:
-            yield asker.ask(fill_mask, text=text, top_k=top_k)
+        yield from ask_masks(fixture, MASKED if fixture != "tiny-pretraining" else MASKED[:4])
 
 
 # ---- Next sentence, classification, multiple choice -----------------------------------------------------------
@@ -243,39 +281,40 @@ def encoded(tokenizer, text, pair=None):
     return tokenizer(text, pair, truncation=True, max_length=POSITIONS, return_tensors="pt")
 
 
-def next_sentence_cases():
-    asker = Asker(BertForNextSentencePrediction, "tiny-pretraining")
+def ask_next_sentence(fixture, pairs):
+    asker = Asker(BertForNextSentencePrediction, fixture)
 
     def next_sentence(model, text, pair):
         logits = model(**encoded(asker.tokenizer, text, pair)).logits[0]
         return {"logits": rounded(logits), "scores": logits.softmax(0).tolist()}
 
-    for text, pair in PAIRS:
+    for text, pair in pairs:
         yield asker.ask(next_sentence, text=text, pair=pair)
+
+
+def ask_labels(fixture, function, pairs):
+    asker = PipelineAsker("text-classification", BertForSequenceClassification, fixture)
+
+    def classify(pipe, text, pair, function):
+        inputs = text if pair is None else {"text": text, "text_pair": pair}
+        labels = pipe(inputs, top_k=None, truncation=True, max_length=POSITIONS)
+        # The pipeline computes in float32; the same again in float64.
+        logits = pipe.model(**encoded(asker.tokenizer, text, pair)).logits[0]
+        scores = {"softmax": logits.softmax(0), "sigmoid": logits.sigmoid(), "none": logits}[function].tolist()
+        names = pipe.model.config.id2label
+        exact = [{"label": names[i], "score": scores[i]} for i in sorted(range(len(scores)), key=lambda i: -scores[i])]
+        expect_close(labels, exact, f"{fixture} {text}")
+        return {"logits": rounded(logits), "labels": exact}
+
+    for text, pair in pairs:
+        yield asker.ask(classify, text=text, pair=pair, function=function)
 
 
 def classify_cases():
     functions = {"tiny-bert-bf16": "softmax", "tiny-multi-label": "sigmoid", "tiny-regression": "none",
                  "tiny-one-label": "sigmoid"}
     for fixture, function in functions.items():
-        asker = PipelineAsker("text-classification", BertForSequenceClassification, fixture)
-
-        def classify(pipe, text, pair, function):
-            inputs = text if pair is None else {"text": text, "text_pair": pair}
-            labels = pipe(inputs, top_k=None, truncation=True, max_length=POSITIONS)
-            # The pipeline computes in float32; the same again in float64.
-            logits = pipe.model(**encoded(asker.tokenizer, text, pair)).logits[0]
-            scores = {"softmax": logits.softmax(0), "sigmoid": logits.sigmoid(), "none": logits}[function].tolist()
-            names = pipe.model.config.id2label
-            exact = [{"label": names[i], "score": scores[i]}
-                     for i in sorted(range(len(scores)), key=lambda i: -scores[i])]
-            expect_close(labels, exact, f"{fixture} {text}")
-            return {"logits": rounded(logits), "labels": exact}
-
-        for text in TEXTS:
-            yield asker.ask(classify, text=text, pair=None, function=function)
-        for text, pair in PAIRS[:5]:
-            yield asker.ask(classify, text=text, pair=pair, function=function)
+        yield from ask_labels(fixture, function, [*((text, None) for text in TEXTS), *PAIRS[:5]])
 
 
 def multiple_choice_cases():
@@ -310,14 +349,18 @@ def ner(pipe, text, strategy, stride):
     return {"entities": pipe(text)}
 
 
+def ask_entities(fixture, strategies, texts, strides=()):
+    asker = PipelineAsker("token-classification", BertForTokenClassification, fixture)
+    for strategy in strategies:
+        for text in texts:
+            yield asker.ask(ner, text=text, strategy=strategy, stride=None)
+        for stride in () if strategy == "none" else strides:
+            yield asker.ask(ner, text=NER_LONG, strategy=strategy, stride=stride)
+
+
 def ner_cases():
     for fixture in ("tiny-ner", "tiny-ner-plain"):
-        asker = PipelineAsker("token-classification", BertForTokenClassification, fixture)
-        for strategy in STRATEGIES:
-            for text in NER_TEXTS:
-                yield asker.ask(ner, text=text, strategy=strategy, stride=None)
-            for stride in () if strategy == "none" else (0, 20):
-                yield asker.ask(ner, text=NER_LONG, strategy=strategy, stride=stride)
+        yield from ask_entities(fixture, STRATEGIES, NER_TEXTS, (0, 20))
 
 
 WORDS = [
@@ -374,11 +417,47 @@ def qa(pipe, question, context, **settings):
     return {"windows": len(windows), "answers": found if isinstance(found, list) else [found]}
 
 
+def ask_answers(fixture, questions, settings):
+    # The class takes the labels of config.json for its own, which are a start and an end.
+    asker = PipelineAsker("question-answering", BertForQuestionAnswering, fixture, num_labels=2)
+    for question, context in questions:
+        for setting in settings:
+            yield asker.ask(qa, question=question, context=context, **setting)
+
+
 def qa_cases():
-    asker = PipelineAsker("question-answering", BertForQuestionAnswering, "tiny-qa")
-    for question, context in QUESTIONS:
-        for settings in qa_settings():
-            yield asker.ask(qa, question=question, context=context, **settings)
+    return ask_answers("tiny-qa", QUESTIONS, list(qa_settings()))
+
+
+# ---- Every head of a model ------------------------------------------------------------------------------------
+
+HEAD_TEXTS = ["hello world", NER_TEXTS[1], NER_TEXTS[4]]
+
+
+def embed_cases(fixture):
+    asker = Asker(BertModel, fixture)
+
+    def embed(model, text, pair):
+        mean = model(**encoded(asker.tokenizer, text, pair)).last_hidden_state[0].mean(0)
+        return {"embedding": (mean / mean.norm()).tolist()}
+
+    for text, pair in (*((text, None) for text in HEAD_TEXTS), *PAIRS[1:3]):
+        yield asker.ask(embed, text=text, pair=pair)
+
+
+def head_cases():
+    """One list a head; tiny-qa has but one."""
+    everything = {
+        "fill-mask": ask_masks("tiny-heads", MASKED[:4]),
+        "next-sentence": ask_next_sentence("tiny-heads", PAIRS[:3]),
+        "classify": ask_labels("tiny-heads", "softmax", [*((text, None) for text in HEAD_TEXTS), *PAIRS[:3]]),
+        "ner": ask_entities("tiny-heads", ("none", "simple"), NER_TEXTS[1:6]),
+    }
+    for head, cases in everything.items():
+        yield from ({"head": head, **case} for case in cases)
+    for fixture in ("tiny-heads", "tiny-qa"):
+        yield from ({"head": "embed", **case} for case in embed_cases(fixture))
+        yield from ({"head": "qa", **case} for case in ask_answers(fixture, QUESTIONS[:3], [next(qa_settings())]))
 
 
 # ---- The list -----------------------------------------------------------------------------------------------
@@ -392,10 +471,11 @@ def main():
     transformers.logging.set_verbosity_error()
     if step == "qa":
         write_cases("qa.json", list(qa_cases()))
+        write_cases("heads.json", list(head_cases()))
         return
     make_fixtures()
     write_cases("fill_mask.json", list(fill_mask_cases()))
-    write_cases("next_sentence.json", list(next_sentence_cases()))
+    write_cases("next_sentence.json", list(ask_next_sentence("tiny-pretraining", PAIRS)))
     write_cases("classify.json", list(classify_cases()))
     write_cases("multiple_choice.json", list(multiple_choice_cases()))
     write_cases("ner.json", list(ner_cases()))
