@@ -14,6 +14,8 @@ static const encl_format formats[] = {
     {"pytorch", ENCL_DIALECT_TORCH, "pytorch_model.bin.index.json", NULL, encl_torch_shards_detect,
      encl_torch_shards_open},
     {"paddle", ENCL_DIALECT_PADDLE, "model_state.pdparams", encl_paddle_find, encl_paddle_detect, encl_paddle_open},
+    {"tensorflow", ENCL_DIALECT_TENSORFLOW, "bert_model.ckpt.index", encl_tensorflow_find, encl_tensorflow_detect,
+     encl_tensorflow_open},
 };
 enum { FORMATS = sizeof formats / sizeof formats[0] };
 
@@ -242,8 +244,13 @@ const encl_tensor *encl_checkpoint_find(const encl_checkpoint *checkpoint, const
 
 void encl_tensor_drop(const encl_tensor *tensor) {
     const encl_file *file = tensor->source;
-    if (file != NULL && tensor->bytes > 0 && encl_tensor_is_dense(tensor)) {
-        encl_file_advise_drop(file, (size_t)(tensor->data - file->data), tensor->bytes);
+    if (file != NULL && tensor->elements > 0) {
+        int64_t last = 0; // of its elements, in the file's order
+        for (int32_t i = 0; i < tensor->dimensions; i++) {
+            last += (tensor->shape[i] - 1) * tensor->strides[i];
+        }
+        encl_file_advise_drop(file, (size_t)(tensor->data - file->data),
+                              ((size_t)last + 1) * encl_dtype_bytes(tensor->dtype));
     }
 }
 

@@ -62,6 +62,9 @@ encl_status encl_paddle_find(const encl_folder *folder, char **file);
 bool encl_paddle_detect(const char *name, const encl_file *file);
 encl_status encl_paddle_open(encl_checkpoint *checkpoint, const char *name);
 encl_status encl_paddle_read(encl_checkpoint *checkpoint, const char *place, const encl_file *file);
+encl_status encl_tensorflow_find(const encl_folder *folder, char **file);
+bool encl_tensorflow_detect(const char *name, const encl_file *file);
+encl_status encl_tensorflow_open(encl_checkpoint *checkpoint, const char *name);
 // A file of shards, {weight_map: {tensor: file}}, each of which `open` reads.
 encl_status encl_shards_open(encl_checkpoint *checkpoint, const char *name,
                              encl_status (*open)(encl_checkpoint *checkpoint, const char *name));

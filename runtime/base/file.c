@@ -107,7 +107,7 @@ void encl_file_unmap(encl_file *file) {
 
 // Whole pages that hold the range (outward) or lie within it (inward), clipped to the file.
 static void advise(const encl_file *file, size_t offset, size_t length, int advice, bool outward) {
-    if (offset < file->size && file->container != NULL) {
+    while (offset < file->size && file->container != NULL) {
         length = length < file->size - offset ? length : file->size - offset;
         offset += (size_t)(file->data - file->container->data);
         file = file->container;
