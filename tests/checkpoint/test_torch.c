@@ -580,6 +580,24 @@ static void refuses_wrong_zips(void **state) {
     write_free(&object);
 }
 
+// A model in a zip, whose weights are a zip.
+static void reads_a_zip_in_a_zip(void **state) {
+    (void)state;
+    encl_checkpoint *base = NULL;
+    encl_checkpoint *checkpoint = NULL;
+    assert_ok(encl_checkpoint_open("tests/fixtures/tiny-pretraining", &base));
+    assert_ok(encl_checkpoint_open("tests/fixtures/tiny-zip/torch.zip", &checkpoint));
+    assert_string_equal(encl_checkpoint_format(checkpoint), "pytorch");
+    assert_int_equal(encl_checkpoint_count(checkpoint), encl_checkpoint_count(base));
+    for (size_t i = 0; i < encl_checkpoint_count(base); i++) {
+        compare(encl_checkpoint_at(checkpoint, i), encl_checkpoint_at(base, i));
+        encl_tensor_drop(encl_checkpoint_at(checkpoint, i));
+        compare(encl_checkpoint_at(checkpoint, i), encl_checkpoint_at(base, i));
+    }
+    encl_checkpoint_close(checkpoint);
+    encl_checkpoint_close(base);
+}
+
 // Of a file that is named, the first bytes say what it is.
 static void detects_forms(void **state) {
     encl_scratch *scratch = *state;
@@ -660,6 +678,7 @@ int main(void) {
         cmocka_unit_test(shares_storages),
         cmocka_unit_test(refuses_wrong_legacy_files),
         cmocka_unit_test(refuses_wrong_zips),
+        cmocka_unit_test(reads_a_zip_in_a_zip),
         with_scratch(detects_forms),
         cmocka_unit_test(refuses_truncation_at_every_byte),
         cmocka_unit_test(survives_flipped_bytes),
