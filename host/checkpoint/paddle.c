@@ -195,14 +195,15 @@ static const encl_pickle_value *as_array(const encl_pickle_value *value) {
     return encl_pickle_is_made_by(value, RECONSTRUCT) ? value : NULL;
 }
 
-static encl_status add_arrays(paddle_reader *paddle, const encl_pickle_value *root) {
+static encl_status add_arrays(paddle_reader *paddle, encl_pickle *pickle) {
+    const encl_pickle_value *root = pickle->root;
     encl_status status = ENCL_OK;
     const size_t first = paddle->checkpoint->count;
     for (size_t i = 0; root->kind == ENCL_PICKLE_DICT && i < root->count && status == ENCL_OK; i += 2) {
         const encl_pickle_value *value = as_array(root->items[i + 1]);
         char *name = NULL;
         if (value != NULL) {
-            status = encl_pickle_copy_name(paddle->place, root->items[i], &name);
+            status = encl_pickle_copy_key(paddle->place, pickle, root->items[i], &name);
             if (status == ENCL_OK) {
                 status = add_array(paddle, name, value);
             }
@@ -376,7 +377,7 @@ encl_status encl_paddle_read(encl_checkpoint *checkpoint, const char *place, con
         ENCL_TRY(encl_fail(ENCL_FORMAT, "%s: found %zu bytes after the pickle, expected its end", place,
                            file->size - pickle->end));
     }
-    ENCL_TRY(add_arrays(&paddle, pickle->root));
+    ENCL_TRY(add_arrays(&paddle, pickle));
     status = join_all_parts(&paddle, encl_pickle_find(pickle->root, "UnpackBigParamInfor@@"));
 cleanup:
     encl_pickle_free(pickle);

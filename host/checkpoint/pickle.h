@@ -76,6 +76,7 @@ typedef struct encl_pickle {
     size_t persistent_count;
     size_t persistent_capacity; // what follows is private
     size_t value_count;
+    size_t name_bytes; // of encl_pickle_copy_key
     struct encl_pickle_block *blocks;
     encl_pickle_value none, truths[2], mark;
 } encl_pickle;
@@ -100,6 +101,9 @@ encl_pickle_value *encl_pickle_item(const encl_pickle_value *value, size_t index
 encl_pickle_value *encl_pickle_find(const encl_pickle_value *dict, const char *key);
 // A copy of BYTES or TEXT that may be a tensor's name: UTF-8 without NUL. Caller frees *name.
 encl_status encl_pickle_copy_name(const char *place, const encl_pickle_value *value, char **name);
+// The same for a key of a dict, to be kept. A pickle can use one text as many keys: all copies together may be no
+// longer than the pickle.
+encl_status encl_pickle_copy_key(const char *place, encl_pickle *pickle, const encl_pickle_value *value, char **name);
 // Fills dimensions, shape, elements and bytes from a tuple or list of sizes. tensor->dtype and name are set before.
 encl_status encl_pickle_read_shape(const char *place, const encl_pickle_value *value, encl_tensor *tensor);
 

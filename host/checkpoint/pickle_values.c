@@ -65,6 +65,17 @@ encl_status encl_pickle_copy_name(const char *place, const encl_pickle_value *va
     return encl_copy_text(text, value->length, name);
 }
 
+encl_status encl_pickle_copy_key(const char *place, encl_pickle *pickle, const encl_pickle_value *value, char **name) {
+    *name = NULL;
+    if (has_bytes(value) && value->length > pickle->end - pickle->name_bytes) {
+        return encl_fail(ENCL_FORMAT, "%s: byte %zu: found names of more bytes than the pickle, expected each once",
+                         place, value->place);
+    }
+    encl_status status = encl_pickle_copy_name(place, value, name);
+    pickle->name_bytes += status == ENCL_OK ? value->length : 0;
+    return status;
+}
+
 encl_status encl_pickle_read_shape(const char *place, const encl_pickle_value *value, encl_tensor *tensor) {
     if (value == NULL || (value->kind != ENCL_PICKLE_TUPLE && value->kind != ENCL_PICKLE_LIST)) {
         return encl_fail(ENCL_FORMAT, "%s: tensor '%s': shape: found %s, expected a tuple", place, tensor->name,

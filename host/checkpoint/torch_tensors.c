@@ -247,7 +247,7 @@ encl_status encl_torch_add_tensors(encl_torch *torch) {
         const encl_pickle_value *value = as_tensor(dict->items[i + 1]);
         char *name = NULL;
         if (value != NULL) {
-            status = encl_pickle_copy_name(torch->pickle_place, dict->items[i], &name);
+            status = encl_pickle_copy_key(torch->pickle_place, torch->pickle, dict->items[i], &name);
             if (status == ENCL_OK) {
                 status = add_tensor(torch, name, value);
             }

@@ -47,7 +47,8 @@ static void old_name(char *name, size_t capacity, const char *new_name) {
     snprintf(name, capacity, "%s", new_name);
     for (size_t i = 0; i < 2; i++) {
         if (encl_text_ends(name, endings[i][0])) {
-            strcpy(name + strlen(name) - strlen(endings[i][0]), endings[i][1]);
+            const size_t stem = strlen(name) - strlen(endings[i][0]);
+            snprintf(name + stem, capacity - stem, "%s", endings[i][1]);
         }
     }
 }
@@ -170,7 +171,8 @@ static void reads_every_type(void **state) {
         }
         assert_ok(encl_tensor_read(find(checkpoint, "transposed"), 0, 6, values));
         for (int i = 0; i < 6; i++) {
-            assert_true(values[i] == (float)(i / 2 + 3 * (i % 2)));
+            static const float expected[] = {0, 3, 1, 4, 2, 5};
+            assert_true(values[i] == expected[i]);
         }
         const encl_tensor *skipped = find(checkpoint, "skipped");
         assert_int_equal(skipped->shape[0], 3);
@@ -578,6 +580,24 @@ static void refuses_wrong_zips(void **state) {
     write_free(&object);
 }
 
+// A model in a zip, whose weights are a zip.
+static void reads_a_zip_in_a_zip(void **state) {
+    (void)state;
+    encl_checkpoint *base = NULL;
+    encl_checkpoint *checkpoint = NULL;
+    assert_ok(encl_checkpoint_open("tests/fixtures/tiny-pretraining", &base));
+    assert_ok(encl_checkpoint_open("tests/fixtures/tiny-zip/torch.zip", &checkpoint));
+    assert_string_equal(encl_checkpoint_format(checkpoint), "pytorch");
+    assert_int_equal(encl_checkpoint_count(checkpoint), encl_checkpoint_count(base));
+    for (size_t i = 0; i < encl_checkpoint_count(base); i++) {
+        compare(encl_checkpoint_at(checkpoint, i), encl_checkpoint_at(base, i));
+        encl_tensor_drop(encl_checkpoint_at(checkpoint, i));
+        compare(encl_checkpoint_at(checkpoint, i), encl_checkpoint_at(base, i));
+    }
+    encl_checkpoint_close(checkpoint);
+    encl_checkpoint_close(base);
+}
+
 // Of a file that is named, the first bytes say what it is.
 static void detects_forms(void **state) {
     encl_scratch *scratch = *state;
@@ -658,6 +678,7 @@ int main(void) {
         cmocka_unit_test(shares_storages),
         cmocka_unit_test(refuses_wrong_legacy_files),
         cmocka_unit_test(refuses_wrong_zips),
+        cmocka_unit_test(reads_a_zip_in_a_zip),
         with_scratch(detects_forms),
         cmocka_unit_test(refuses_truncation_at_every_byte),
         cmocka_unit_test(survives_flipped_bytes),
