@@ -1,8 +1,10 @@
 // encl: models, tokenizers and tasks, on top of encl.h (whose conventions hold here too).
 //
-// A model is a folder (or a weight file in one) as Hugging Face or sentence-transformers publish it. Opening one maps
+// A model is a folder (or a weight file in one) as Hugging Face, sentence-transformers, Google or PaddleNLP publish it.
+// Opening one maps
 // the weights and checks every tensor against the configuration; nothing is uploaded. A model is immutable and may be
-// shared by threads. An embedder binds it to a device and is used by one thread at a time.
+// shared by threads. A task (embedder, mask filler, classifier) binds it to a device and is used by one thread at a
+// time.
 #ifndef ENCL_MODEL_H
 #define ENCL_MODEL_H
 
@@ -19,7 +21,8 @@ extern "C" {
 typedef struct encl_tokenizer encl_tokenizer;
 
 // Opens the tokenizer of a model, by its folder or a weight file in it: vocab.txt and/or tokenizer.json, with
-// tokenizer_config.json.
+// tokenizer_config.json. Where none of them says whether texts are lowercased, they are, unless more than a hundred of
+// the vocabulary's words have upper-case letters (transformers would lowercase those too).
 ENCL_API encl_status encl_tokenizer_open(const char *path, encl_tokenizer **tokenizer);
 ENCL_API void encl_tokenizer_close(encl_tokenizer *tokenizer);
 
@@ -28,6 +31,7 @@ typedef struct encl_tokenizer_info {
     int32_t cls, sep, pad, unk, mask; // ids; mask may be -1
     int64_t model_max_length;         // of tokenizer_config.json, or -1
     bool lowercase, strip_accents, split_cjk;
+    bool cased_by_vocabulary; // lowercase is false because the vocabulary has upper-case words; no file says
 } encl_tokenizer_info;
 ENCL_API const encl_tokenizer_info *encl_tokenizer_get_info(const encl_tokenizer *tokenizer);
 
@@ -68,14 +72,28 @@ typedef struct encl_model encl_model;
 
 typedef struct encl_model_info {
     const char *path;
+    const char *file;         // of weights, in the model's folder; "" for a shape
     const char *architecture; // "BertModel", of config.json; "" where it says none
-    const char *model_type;   // "bert"
+    const char *model_type;   // "bert", "ernie", "roberta"
     const char *format;       // "safetensors"; "random" for a shape
     const char *dtype;        // of the encoder's weights, "F32"; "mixed" where they differ
-    const char *head;         // "none", "fill-mask", "classify", …: what the tensors hold beyond the encoder
+    const char *head;         // "none", "fill-mask", "classify", …: the most likely use of those in head_names
+    const char *const *head_names; // [head_count] what the tensors hold beyond the encoder
+    size_t head_count;
+    bool mlm_untrained; // fill-mask is there, but as it was before training: it predicts noise
+    bool lowercase;     // the tokenizer lowercases
     int32_t layers, hidden, heads, intermediate;
     int32_t vocabulary, max_position, type_vocabulary;
-    int64_t parameters;        // of all tensors in the checkpoint
+    int64_t parameters;         // of all tensors in the checkpoint that are weights
+    size_t tensors;             // in the checkpoint
+    int64_t bytes;              // of these
+    const char *const *missing; // [missing_count] names of tensors that the architecture has and the checkpoint lacks
+    size_t missing_count;
+    const char *const *unused; // [unused_count] names, as they are stored, of tensors that nothing here reads
+    size_t unused_count;
+    size_t ignored;           // tensors that are no weights: optimizers' slots, counters, position ids
+    const char *const *notes; // [note_count] what was taken otherwise than the files say, or guessed: a sentence each
+    size_t note_count;
     const char *const *labels; // [label_count]
     size_t label_count;
     const encl_pooling *pooling; // [pooling_count] how the model turns tokens into an embedding
@@ -90,8 +108,17 @@ typedef struct encl_model_info {
 } encl_model_info;
 
 ENCL_API encl_status encl_model_open(const char *path, encl_model **model);
-// A model of a named shape with weights drawn from a seed, without a tokenizer: "minilm", "rbt3", "base", "large".
-// For measuring. An unknown name is NOT_FOUND listing those there are.
+// The sizes of a published model.
+typedef struct encl_model_shape {
+    const char *name; // "minilm", "rbt3", "base", "large", "bert-base-chinese", …
+    int32_t layers, hidden, heads, intermediate;
+    int32_t vocabulary, max_position, type_vocabulary;
+    const char *casing; // "cased", "uncased": what the model's tokenizer does
+} encl_model_shape;
+// The table of them; static.
+ENCL_API const encl_model_shape *encl_model_shapes(size_t *count);
+// A model of a named shape with weights drawn from a seed, without a tokenizer. For measuring. An unknown name is
+// NOT_FOUND listing those there are.
 ENCL_API encl_status encl_model_open_shape(const char *shape, uint64_t seed, encl_model **model);
 ENCL_API void encl_model_close(encl_model *model);
 ENCL_API const encl_model_info *encl_model_get_info(const encl_model *model);
@@ -101,6 +128,17 @@ ENCL_API const encl_tokenizer *encl_model_tokenizer(const encl_model *model);
 ENCL_API const char *encl_pooling_name(encl_pooling pooling); // "mean_sqrt_len", as the command line says it
 // "cls,mean" → modes; at most `capacity`. INVALID names the word and lists the modes.
 ENCL_API encl_status encl_pooling_parse(const char *text, encl_pooling *modes, size_t capacity, size_t *count);
+
+// ---- Texts ------------------------------------------------------------------------------------------------
+
+// What every task reads: a text, alone or with a second one. UTF-8, valid until the next text is asked for or the run
+// ends.
+typedef struct encl_text {
+    const char *text; // NULL: there are no more texts
+    size_t length;
+    const char *pair; // NULL or empty: the text is alone
+    size_t pair_length;
+} encl_text;
 
 // ---- Embeddings -------------------------------------------------------------------------------------------
 
@@ -145,12 +183,6 @@ typedef struct encl_embedding {
     size_t token_count;
 } encl_embedding;
 
-// A text to embed: UTF-8, valid until the next call or the end of the run.
-typedef struct encl_text {
-    const char *text;
-    size_t length;
-} encl_text;
-
 // Embeds every text that next() gives, in order, and hands each result to sink(). While the device computes one
 // batch the next one is read and tokenized. next() sets text->text to NULL at the end. A failure of either ends the
 // run with its status. *truncated (may be NULL) counts texts that were longer than max_length.
@@ -162,6 +194,217 @@ ENCL_API encl_status encl_embedder_run(encl_embedder *embedder, encl_status (*ne
 // The same for an array of texts: embeddings[i * width …], allocated by the caller. Not with options->tokens.
 ENCL_API encl_status encl_embedder_embed(encl_embedder *embedder, const char *const *texts, size_t count,
                                          float *embeddings);
+
+// ---- Windows ----------------------------------------------------------------------------------------------
+
+// Named entities and answers are looked for in the whole text, however long: what is longer than the model takes is
+// read in windows that overlap. As 0 stands for a default overlap, none at all has a number of its own.
+enum { ENCL_NO_OVERLAP = -1 };
+
+// ---- Named entities ---------------------------------------------------------------------------------------
+
+// How tokens become entities, as the token-classification pipeline of transformers has it.
+typedef enum encl_aggregation {
+    ENCL_AGGREGATION_NONE,    // every token whose label is not O, with its full label
+    ENCL_AGGREGATION_SIMPLE,  // neighbours of one type, begun anew by B-
+    ENCL_AGGREGATION_FIRST,   // words first, each with its first token's scores; then as SIMPLE
+    ENCL_AGGREGATION_AVERAGE, // … with the mean of its tokens' scores
+    ENCL_AGGREGATION_MAX,     // … with the scores of the token that is surest
+    ENCL_AGGREGATIONS
+} encl_aggregation;
+ENCL_API const char *encl_aggregation_name(encl_aggregation aggregation); // "simple"
+// INVALID names the word and lists the names.
+ENCL_API encl_status encl_aggregation_parse(const char *text, encl_aggregation *aggregation);
+
+typedef struct encl_ner_options {
+    encl_executable_options executable;
+    int64_t max_length; // tokens of a window, special tokens included, at least 3; 0: the model's
+    bool refuse_long;   // a text longer than a window is INVALID
+    encl_aggregation aggregation;
+    int64_t stride; // tokens that neighbouring windows share; 0: a quarter of max_length, or ENCL_NO_OVERLAP
+} encl_ner_options;
+
+typedef struct encl_entity {
+    const char *type; // "PER"; with NONE the label, "B-PER". Lives as long as the model
+    double score;
+    int32_t start, end; // code points of the text, [start, end)
+    size_t byte_start, byte_end;
+    int32_t token; // NONE: the token's place in its window, [CLS] is 0. Otherwise -1
+    int32_t id;    // NONE: the token's id. Otherwise -1
+} encl_entity;
+
+// One text's entities, by where they start. Of several that overlap where windows do, the longest stays, then the one
+// with the highest score. Pointers live during the call that gets it.
+typedef struct encl_entities {
+    int64_t index; // of the text, from 0
+    const char *text;
+    size_t length;
+    const encl_entity *entities;
+    size_t count;
+} encl_entities;
+
+typedef struct encl_ner encl_ner;
+
+// options may be NULL. The model must outlive it; one without a token classification head is UNSUPPORTED.
+ENCL_API encl_status encl_ner_create(const encl_model *model, const encl_device *device,
+                                     const encl_ner_options *options, encl_ner **ner);
+ENCL_API void encl_ner_destroy(encl_ner *ner);
+ENCL_API const encl_executable_info *encl_ner_get_info(const encl_ner *ner);
+
+// Finds the entities of every text that next() gives, as encl_embedder_run does. *windowed (may be NULL) counts texts
+// that took more than one window. A text's pair is not read.
+ENCL_API encl_status encl_ner_run(encl_ner *ner, encl_status (*next)(void *context, encl_text *text),
+                                  void *next_context, encl_status (*sink)(void *context, const encl_entities *entities),
+                                  void *sink_context, int64_t *windowed);
+
+// A sentence that is cut into words already, as files of labelled words hold them: UTF-8, each ending in NUL.
+typedef struct encl_words {
+    const char *const *words; // [count]; NULL: there are no more sentences
+    size_t count;
+} encl_words;
+
+// Its labels. Pointers live during the call that gets it.
+typedef struct encl_word_labels {
+    int64_t index;         // of the sentence, from 0
+    const int32_t *labels; // [count] indices into the model's labels
+    size_t count;
+} encl_word_labels;
+
+// Labels every word of every sentence that next() gives by its first token; a word without one is read as [UNK]. A
+// sentence longer than a window is read in several, and each word takes its label from where it stands farthest from
+// the window's ends. The aggregation does not matter.
+ENCL_API encl_status encl_ner_label_words(encl_ner *ner, encl_status (*next)(void *context, encl_words *words),
+                                          void *next_context,
+                                          encl_status (*sink)(void *context, const encl_word_labels *labels),
+                                          void *sink_context);
+
+// ---- Question answering -----------------------------------------------------------------------------------
+
+typedef struct encl_qa_options {
+    encl_executable_options executable;
+    int64_t max_length;  // tokens of a window, question and special tokens included; 0: 384, less if the model's is
+    bool refuse_long;    // a context longer than a window is INVALID
+    int64_t doc_stride;  // context tokens that neighbouring windows share, fewer than a window has room for;
+                         // 0: 128, at most half of max_length; or ENCL_NO_OVERLAP
+    bool stride_is_step; // windows begin doc_stride tokens apart instead (128 where it is 0)
+    int32_t max_answer_length;  // tokens; 0: 15
+    int32_t top_k;              // answers to a question; 0: 1
+    int32_t n_best;             // spans kept of every window; 0: top_k, with align_to_words 2 · top_k + 10
+    bool handle_impossible;     // that there is no answer is one, too: empty, at 0
+    encl_choice align_to_words; // answers begin and end with words, not within: MODEL and YES
+} encl_qa_options;
+
+typedef struct encl_answer {
+    int32_t start, end; // code points of the context, [start, end)
+    size_t byte_start, byte_end;
+    double score; // p(start) · p(end), added up over windows and places where the text is the same but for case
+} encl_answer;
+
+// One question's answers, best first; none where the context has no token. Pointers live during the call that gets it.
+typedef struct encl_answers {
+    int64_t index; // of the question, from 0
+    const char *context;
+    size_t context_length;
+    const encl_answer *answers;
+    size_t count;
+} encl_answers;
+
+typedef struct encl_qa encl_qa;
+
+// options may be NULL. The model must outlive it; one without a question-answering head is UNSUPPORTED.
+ENCL_API encl_status encl_qa_create(const encl_model *model, const encl_device *device, const encl_qa_options *options,
+                                    encl_qa **qa);
+ENCL_API void encl_qa_destroy(encl_qa *qa);
+ENCL_API const encl_executable_info *encl_qa_get_info(const encl_qa *qa);
+
+// Answers every question that next() gives, as encl_embedder_run does: text is the question, pair the context. INVALID
+// where the pair is NULL, where the question leaves no room for the context, and where neighbouring windows would share
+// all of it. *windowed (may be NULL) counts questions that took more than one window.
+ENCL_API encl_status encl_qa_run(encl_qa *qa, encl_status (*next)(void *context, encl_text *text), void *next_context,
+                                 encl_status (*sink)(void *context, const encl_answers *answers), void *sink_context,
+                                 int64_t *windowed);
+
+// ---- Masked tokens ----------------------------------------------------------------------------------------
+
+typedef struct encl_fill_mask_options {
+    encl_executable_options executable;
+    int64_t max_length; // 0: the model's; more than the model takes is INVALID
+    bool refuse_long;   // a longer text is INVALID instead of truncated
+    int32_t top_k;      // predictions for a mask, 1 … 64; 0: 5
+} encl_fill_mask_options;
+
+// A token that a mask may stand for.
+typedef struct encl_prediction {
+    int32_t id;
+    const char *token;
+    float score;      // softmax over the vocabulary
+    const char *text; // the tokens as text with this one in the mask's place: without special tokens where the text has
+                      // one mask, with all of them where it has several
+} encl_prediction;
+
+// A mask token in a text; offsets are code points.
+typedef struct encl_mask {
+    int32_t start, end;
+    bool in_pair; // they are offsets into the pair's second text
+    const encl_prediction *predictions;
+    size_t prediction_count; // best first
+} encl_mask;
+
+// One text's masks. Pointers live during the call that gets it.
+typedef struct encl_filled_text {
+    int64_t index; // of the text, from 0
+    const encl_mask *masks;
+    size_t mask_count;
+} encl_filled_text;
+
+typedef struct encl_mask_filler encl_mask_filler;
+
+// options may be NULL. The model must outlive the filler; one without a masked language model's head is UNSUPPORTED.
+ENCL_API encl_status encl_mask_filler_create(const encl_model *model, const encl_device *device,
+                                             const encl_fill_mask_options *options, encl_mask_filler **filler);
+ENCL_API void encl_mask_filler_destroy(encl_mask_filler *filler);
+ENCL_API const encl_executable_info *encl_mask_filler_get_info(const encl_mask_filler *filler);
+
+// As encl_embedder_run. A text without a mask is INVALID, also where truncation took them all; where it took some, a
+// warning names the first.
+ENCL_API encl_status encl_mask_filler_run(encl_mask_filler *filler, encl_status (*next)(void *context, encl_text *text),
+                                          void *next_context,
+                                          encl_status (*sink)(void *context, const encl_filled_text *filled),
+                                          void *sink_context, int64_t *truncated);
+
+// ---- Classification ---------------------------------------------------------------------------------------
+
+typedef struct encl_classify_options {
+    encl_executable_options executable;
+    int64_t max_length; // 0: the model's; more than the model takes is INVALID
+    bool refuse_long;   // a longer text is INVALID instead of truncated
+} encl_classify_options;
+
+// One text's or pair's labels. Pointers live during the call that gets it.
+typedef struct encl_classification {
+    int64_t index; // of the text, from 0
+    // [label_count] a softmax; for a problem type of multi_label_classification and for a single label each one's
+    // sigmoid; for regression the numbers themselves.
+    const float *scores;
+    const char *const *labels; // [label_count] of config.json; "is_next", "not_next" of a next-sentence head
+    size_t label_count;
+    size_t best; // the label with the highest score
+} encl_classification;
+
+typedef struct encl_classifier encl_classifier;
+
+// options may be NULL. The model must outlive the classifier. Without a classification head, a next-sentence head
+// serves; a model with neither is UNSUPPORTED.
+ENCL_API encl_status encl_classifier_create(const encl_model *model, const encl_device *device,
+                                            const encl_classify_options *options, encl_classifier **classifier);
+ENCL_API void encl_classifier_destroy(encl_classifier *classifier);
+ENCL_API const encl_executable_info *encl_classifier_get_info(const encl_classifier *classifier);
+
+// As encl_embedder_run.
+ENCL_API encl_status encl_classifier_run(encl_classifier *classifier,
+                                         encl_status (*next)(void *context, encl_text *text), void *next_context,
+                                         encl_status (*sink)(void *context, const encl_classification *classification),
+                                         void *sink_context, int64_t *truncated);
 
 #ifdef __cplusplus
 }

@@ -137,12 +137,13 @@ typedef enum encl_activation {
     ENCL_ACTIVATION_TANH,
 } encl_activation;
 
+// Over the n tokens of a sequence that the batch does not skip; i = 1, 2, … counts from the sequence's first token.
 typedef enum encl_pooling {
-    ENCL_POOLING_CLS, // first token
+    ENCL_POOLING_CLS, // first of them
     ENCL_POOLING_MAX,
     ENCL_POOLING_MEAN,          // Σh / n
     ENCL_POOLING_MEAN_SQRT_LEN, // Σh / √n
-    ENCL_POOLING_WEIGHTED_MEAN, // Σ i·h_i / Σ i, i = 1 … n
+    ENCL_POOLING_WEIGHTED_MEAN, // Σ i·h_i / Σ i
     ENCL_POOLING_LAST,          // last token
     ENCL_POOLING_POOLER,        // BERT's pooler, tanh(W h_first + b): a model's, not a mode of encl_graph_pool
 } encl_pooling;
@@ -191,6 +192,16 @@ ENCL_API encl_status encl_graph_pool(encl_graph *graph, encl_value x, const encl
                                      encl_value *value);
 // Rows divided by max(‖row‖₂, 1e-12).
 ENCL_API encl_status encl_graph_normalize(encl_graph *graph, encl_value x, encl_value *value);
+// The k largest of every row of x [M, N], found on the device in parts so that a wide row need not be read back: rows
+// of M stay, their columns are for encl_top_k_merge alone. k: 1 … 64; N: at most 2^24.
+ENCL_API encl_status encl_graph_top_k(encl_graph *graph, encl_value x, int32_t k, encl_value *value);
+// What a row of that output says of a row of x: indices[k] and values[k] of its largest columns, falling, of equal ones
+// the lower index first, and log Σ e^x over the whole row (NULL: not wanted), so that the softmax of a value is
+// e^(value − log_sum_exp). NaN and −∞ are never among the k; where fewer are left, indices are −1 and values −∞. A NaN
+// or +∞ in the row makes log_sum_exp NaN. columns is the output's, k the node's; INVALID where they do not agree.
+// Needs no device; from any thread.
+ENCL_API encl_status encl_top_k_merge(const float *row, int64_t columns, int32_t k, int32_t *indices, float *values,
+                                      double *log_sum_exp);
 
 // The group that following nodes belong to in profiles: 0 before the layers, 1 … L, L + 1 after them.
 ENCL_API void encl_graph_set_layer(encl_graph *graph, int32_t layer);
@@ -263,6 +274,9 @@ typedef struct encl_batch {
     const int32_t *types;   // [T], NULL: all 0
     const int32_t *offsets; // [B + 1], offsets[0] = 0, offsets[B] = T
     const int32_t *rows;    // [R] token rows, ascending; NULL when R = 0
+    // [B] tokens at the beginning of each sequence that encl_graph_pool leaves out, fewer than it has; NULL: none.
+    // INVALID for a graph that has ENCL_SELECT_FIRST beside pooling of ENCL_POOLING_CLS alone.
+    const int32_t *skips;
 } encl_batch;
 
 // Checks and copies the inputs, starts the run and returns at once. ENCL_BUSY when `depth` runs are in flight

@@ -18,6 +18,12 @@ enum {
     LINE_LIMIT = 1 << 26, // a longer line is no text but a wrong file
 };
 
+// Where in a line a text is.
+typedef struct source {
+    int64_t column;  // .tsv, from 0; −1: not there
+    const char *key; // .tsv: to look up in the first line; .jsonl
+} source;
+
 struct encl_input {
     char *const *texts; // arguments
     size_t text_count;
@@ -26,12 +32,13 @@ struct encl_input {
     const char *name; // of the file, for messages
     int descriptor;
     encl_status (*take)(encl_input *input, const encl_text *line, encl_text *text);
-    int64_t column;  // .tsv, from 0
-    const char *key; // .tsv: to look up in the first line; .jsonl
-    bool header;     // the next line is the header
-    cJSON *object;   // .jsonl: that the last text lies in
-    int64_t line;    // number of the last line, from 1
-    char *buffer;    // bytes [begin, end) are read and not used
+    source first;
+    source second;    // of a pair
+    const char *pair; // second text of every pair
+    bool header;      // the next line is the header
+    cJSON *object;    // .jsonl: that the last text lies in
+    int64_t line;     // number of the last line, from 1
+    char *buffer;     // bytes [begin, end) are read and not used
     size_t capacity;
     size_t begin;
     size_t end;
@@ -54,7 +61,7 @@ static encl_text find_field(const encl_text *line, int64_t column, int64_t *coun
         const char *tab = memchr(start, '\t', (size_t)(end - start));
         const char *stop = tab != NULL ? tab : end;
         if (*count == column + 1) {
-            return (encl_text){start, (size_t)(stop - start)};
+            return (encl_text){.text = start, .length = (size_t)(stop - start)};
         }
         if (tab == NULL) {
             return (encl_text){0};
@@ -63,58 +70,83 @@ static encl_text find_field(const encl_text *line, int64_t column, int64_t *coun
     }
 }
 
-static encl_status take_field(encl_input *input, const encl_text *line, encl_text *text) {
+static encl_status read_field(const encl_input *input, const encl_text *line, int64_t column, const char **text,
+                              size_t *length) {
     int64_t count = 0;
-    *text = find_field(line, input->column, &count);
-    if (text->text == NULL) {
-        return encl_fail(ENCL_FORMAT, "%s: line %" PRId64 ": found %" PRId64 ", expected at least %" PRId64 " columns",
-                         input->name, input->line, count, input->column + 1);
+    if (column < 0) {
+        return ENCL_OK;
     }
+    const encl_text field = find_field(line, column, &count);
+    if (field.text == NULL) {
+        return encl_fail(ENCL_FORMAT, "%s: line %" PRId64 ": found %" PRId64 ", expected at least %" PRId64 " columns",
+                         input->name, input->line, count, column + 1);
+    }
+    *text = field.text;
+    *length = field.length;
     return ENCL_OK;
 }
 
-// Reads the first line of a .tsv: where the column is.
-static encl_status take_header(encl_input *input, const encl_text *line) {
-    if (input->key == NULL) {
+static encl_status take_field(encl_input *input, const encl_text *line, encl_text *text) {
+    encl_status status = read_field(input, line, input->first.column, &text->text, &text->length);
+    return status == ENCL_OK ? read_field(input, line, input->second.column, &text->pair, &text->pair_length) : status;
+}
+
+// Looks a column's name up in the first line of a .tsv.
+static encl_status find_column(const encl_input *input, const encl_text *line, source *where) {
+    if (where->key == NULL) {
         return ENCL_OK;
     }
     int64_t count = 0;
-    size_t length = strlen(input->key);
+    size_t length = strlen(where->key);
     for (int64_t column = 0;; column++) {
         encl_text field = find_field(line, column, &count);
         if (field.text == NULL) {
             return encl_fail(ENCL_NOT_FOUND,
                              "%s: line %" PRId64 ": found %" PRId64 " columns without '%s', expected one of that name",
-                             input->name, input->line, count, input->key);
+                             input->name, input->line, count, where->key);
         }
-        if (field.length == length && memcmp(field.text, input->key, length) == 0) {
-            input->column = column;
+        if (field.length == length && memcmp(field.text, where->key, length) == 0) {
+            where->column = column;
             return ENCL_OK;
         }
     }
 }
 
+static encl_status take_header(encl_input *input, const encl_text *line) {
+    encl_status status = find_column(input, line, &input->first);
+    return status == ENCL_OK ? find_column(input, line, &input->second) : status;
+}
+
+static encl_status read_key(const char *name, const cJSON *object, const char *key, const char **text, size_t *length) {
+    const char *value = NULL;
+    if (key == NULL) {
+        return ENCL_OK;
+    }
+    encl_status status = encl_json_get_text(name, object, key, &value);
+    if (status == ENCL_OK && value == NULL) {
+        return encl_fail(ENCL_NOT_FOUND, "%s: found no key '%s', expected a text there", name, key);
+    }
+    *text = value;
+    *length = value != NULL ? strlen(value) : 0;
+    return status;
+}
+
 static encl_status take_object(encl_input *input, const encl_text *line, encl_text *text) {
     encl_status status = ENCL_OK;
-    encl_string place = {0};
-    const char *value = NULL;
+    encl_string name = {0};
     cJSON_Delete(input->object);
     input->object = NULL;
-    ENCL_TRY(encl_string_format(&place, "%s: line %" PRId64, input->name, input->line));
-    ENCL_TRY(encl_json_parse(place.text, line->text, line->length, &input->object));
+    ENCL_TRY(encl_string_format(&name, "%s: line %" PRId64, input->name, input->line));
+    ENCL_TRY(encl_json_parse(name.text, line->text, line->length, &input->object));
     if (!cJSON_IsObject(input->object)) {
-        status =
-            encl_fail(ENCL_FORMAT, "%s: found no JSON object, expected one with the key '%s'", place.text, input->key);
+        status = encl_fail(ENCL_FORMAT, "%s: found no JSON object, expected one with the key '%s'", name.text,
+                           input->first.key);
         goto cleanup;
     }
-    ENCL_TRY(encl_json_get_text(place.text, input->object, input->key, &value));
-    if (value == NULL) {
-        status = encl_fail(ENCL_NOT_FOUND, "%s: found no key '%s', expected a text there", place.text, input->key);
-        goto cleanup;
-    }
-    *text = (encl_text){value, strlen(value)};
+    ENCL_TRY(read_key(name.text, input->object, input->first.key, &text->text, &text->length));
+    ENCL_TRY(read_key(name.text, input->object, input->second.key, &text->pair, &text->pair_length));
 cleanup:
-    encl_string_free(&place);
+    encl_string_free(&name);
     return status;
 }
 
@@ -186,7 +218,7 @@ static encl_status read_line(encl_input *input, encl_text *line) {
         }
         static const char mark[] = "\xef\xbb\xbf"; // a byte order mark before the first line is no part of it
         size_t skip = input->line == 1 && used >= 3 && memcmp(start, mark, 3) == 0 ? 3 : 0;
-        *line = (encl_text){start + skip, used - skip};
+        *line = (encl_text){.text = start + skip, .length = used - skip};
         return ENCL_OK;
     }
 }
@@ -222,24 +254,29 @@ static encl_status next_from_file(encl_input *input, encl_text *text) {
     }
 }
 
-encl_status encl_input_next(void *context, encl_text *text) {
-    encl_input *input = context;
-    *text = (encl_text){0};
-    encl_status status = encl_interrupt_check();
-    if (status != ENCL_OK) {
-        return status;
-    }
-    if (input->texts == NULL) {
-        return next_from_file(input, text);
-    }
+static encl_status next_from_arguments(encl_input *input, encl_text *text) {
     if (input->text_index == input->text_count) {
         return ENCL_OK;
     }
     const char *argument = input->texts[input->text_index++];
-    encl_text found = {argument, strlen(argument)};
-    status = check_utf8(&found, "command line", "text", (int64_t)input->text_index);
+    encl_text found = {.text = argument, .length = strlen(argument)};
+    encl_status status = check_utf8(&found, "command line", "text", (int64_t)input->text_index);
     if (status == ENCL_OK) {
         *text = found;
+    }
+    return status;
+}
+
+encl_status encl_input_next(void *context, encl_text *text) {
+    encl_input *input = context;
+    *text = (encl_text){0};
+    encl_status status = encl_interrupt_check();
+    if (status == ENCL_OK) {
+        status = input->texts == NULL ? next_from_file(input, text) : next_from_arguments(input, text);
+    }
+    if (status == ENCL_OK && text->text != NULL && input->pair != NULL) {
+        text->pair = input->pair;
+        text->pair_length = strlen(input->pair);
     }
     return status;
 }
@@ -250,45 +287,69 @@ static bool is_number(const char *text) {
     return text[0] != '\0' && strspn(text, "0123456789") == strlen(text);
 }
 
-encl_status encl_input_check(const encl_input_options *options, size_t text_count) {
-    const char *path = options->path != NULL ? options->path : "-";
-    bool tsv = encl_path_ends(path, ".tsv");
-    bool jsonl = encl_path_ends(path, ".jsonl");
-    int64_t column = 0;
-    if (text_count > 0 && options->path != NULL) {
-        return encl_fail(ENCL_INVALID, "found --input and %zu texts, expected one or the other", text_count);
+static encl_status check_column(const char *option, const char *column, const char *path) {
+    const bool tsv = path != NULL && encl_path_ends(path, ".tsv");
+    if (column == NULL) {
+        return ENCL_OK;
     }
-    if (options->column != NULL && !tsv && !jsonl) {
-        return encl_fail(ENCL_INVALID, "--column: found '%s', expected --input with a .tsv or .jsonl file",
-                         options->path != NULL ? options->path : "no --input");
+    if (!tsv && (path == NULL || !encl_path_ends(path, ".jsonl"))) {
+        return encl_fail(ENCL_INVALID, "%s: found '%s', expected --input with a .tsv or .jsonl file", option,
+                         path != NULL ? path : "no --input");
     }
-    if (options->header && !tsv) {
-        return encl_fail(ENCL_INVALID, "--header: found '%s', expected --input with a .tsv file",
-                         options->path != NULL ? options->path : "no --input");
-    }
-    if (options->column != NULL && tsv && is_number(options->column)) {
+    if (tsv && is_number(column)) {
         errno = 0;
-        column = strtoll(options->column, NULL, 10);
-        if (errno != 0 || column < 1) {
-            return encl_fail(ENCL_INVALID, "--column: found '%s', expected a number from 1 or a name", options->column);
+        if (strtoll(column, NULL, 10) < 1 || errno != 0) {
+            return encl_fail(ENCL_INVALID, "%s: found '%s', expected a number from 1 or a name", option, column);
         }
     }
     return ENCL_OK;
 }
 
+encl_status encl_input_check(const encl_input_options *options, size_t text_count) {
+    const char *path = options->path;
+    encl_status status = ENCL_OK;
+    if (text_count > 0 && path != NULL) {
+        return encl_fail(ENCL_INVALID, "found --input and %zu texts, expected one or the other", text_count);
+    }
+    if (options->pair != NULL && options->pair_column != NULL) {
+        return encl_fail(ENCL_INVALID, "found --pair and --pair-column, expected one or the other");
+    }
+    ENCL_TRY(check_column("--column", options->column, path));
+    ENCL_TRY(check_column("--pair-column", options->pair_column, path));
+    if (options->header && (path == NULL || !encl_path_ends(path, ".tsv"))) {
+        return encl_fail(ENCL_INVALID, "--header: found '%s', expected --input with a .tsv file",
+                         path != NULL ? path : "no --input");
+    }
+    if (options->pair != NULL) {
+        const encl_text pair = {.text = options->pair, .length = strlen(options->pair)};
+        ENCL_TRY(check_utf8(&pair, "command line", "pair", 1));
+    }
+cleanup:
+    return status;
+}
+
+static void set_source(const char *column, encl_input *input, source *where) {
+    if (is_number(column)) {
+        where->column = strtoll(column, NULL, 10) - 1;
+    } else {
+        where->key = column;
+        input->header = true;
+    }
+}
+
 static void choose_format(encl_input *input, const encl_input_options *options) {
     input->take = take_line;
+    input->second.column = -1;
     if (encl_path_ends(input->name, ".jsonl")) {
         input->take = take_object;
-        input->key = options->column != NULL ? options->column : "text";
+        input->first.key = options->column != NULL ? options->column : "text";
+        input->second.key = options->pair_column;
     } else if (encl_path_ends(input->name, ".tsv")) {
         input->take = take_field;
         input->header = options->header;
-        if (options->column != NULL && is_number(options->column)) {
-            input->column = strtoll(options->column, NULL, 10) - 1;
-        } else if (options->column != NULL) {
-            input->key = options->column;
-            input->header = true;
+        set_source(options->column != NULL ? options->column : "1", input, &input->first);
+        if (options->pair_column != NULL) {
+            set_source(options->pair_column, input, &input->second);
         }
     }
 }
@@ -322,6 +383,7 @@ encl_status encl_input_open(const encl_input_options *options, char *const *text
     }
     encl_input *input = memory;
     input->descriptor = -1;
+    input->pair = options->pair;
     if (text_count > 0) {
         input->texts = texts;
         input->text_count = text_count;

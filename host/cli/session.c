@@ -5,17 +5,13 @@
 #include "host/cli/options.h"
 #include "runtime/base/log.h"
 
-encl_status encl_session_open(const encl_globals *globals, const char *path, const encl_embed_options *options,
-                              encl_session *session) {
+encl_status encl_session_open(const encl_globals *globals, const char *path, encl_session *session) {
     encl_status status = ENCL_OK;
-    encl_embed_options complete = *options;
     encl_session opened = {0};
     *session = opened;
-    ENCL_TRY(encl_globals_executable(globals, &complete.executable));
-    complete.executable.capacity = options->executable.capacity;
+    ENCL_TRY(encl_globals_executable(globals, &opened.executable));
     ENCL_TRY(encl_model_open(path, &opened.model));
     ENCL_TRY(encl_globals_device(globals, &opened.device));
-    ENCL_TRY(encl_embedder_create(opened.model, opened.device, &complete, &opened.embedder));
     *session = opened;
     opened = (encl_session){0};
 cleanup:
@@ -24,9 +20,6 @@ cleanup:
 }
 
 void encl_session_close(encl_session *session) {
-    if (session->embedder != NULL) {
-        encl_embedder_destroy(session->embedder);
-    }
     if (session->model != NULL) {
         encl_model_close(session->model);
     }

@@ -139,13 +139,16 @@ static encl_status run(encl_call *call) {
     const encl_input_options from = {0};
     encl_status status = ENCL_OK;
     encl_session session = {0};
+    encl_embedder *embedder = NULL;
     gathering gathered = {0};
     float *scores = NULL;
     int64_t truncated = 0;
-    ENCL_TRY(encl_session_open(call->globals, call->arguments[0], &(encl_embed_options){0}, &session));
+    ENCL_TRY(encl_session_open(call->globals, call->arguments[0], &session));
+    const encl_embed_options options = {.executable = session.executable};
+    ENCL_TRY(encl_embedder_create(session.model, session.device, &options, &embedder));
     ENCL_TRY(encl_input_open(&from, call->arguments + 1, call->argument_count - 1, &gathered.input));
-    gathered.width = encl_embedder_width(session.embedder);
-    ENCL_TRY(encl_embedder_run(session.embedder, next_text, &gathered, keep_embedding, &gathered, &truncated));
+    gathered.width = encl_embedder_width(embedder);
+    ENCL_TRY(encl_embedder_run(embedder, next_text, &gathered, keep_embedding, &gathered, &truncated));
     if (gathered.count < 2) {
         status = encl_fail(ENCL_INVALID, "standard input: found %zu texts, expected at least two", gathered.count);
         goto cleanup;
@@ -158,6 +161,7 @@ cleanup:
     free(gathered.embeddings);
     encl_string_free(&gathered.texts);
     encl_input_close(gathered.input);
+    encl_embedder_destroy(embedder);
     encl_session_close(&session);
     return status;
 }

@@ -1,13 +1,19 @@
-// Embeddings: the graph, and the pipeline that keeps the device busy while the host reads and tokenizes.
+// Embeddings: the graph, texts in, vectors out.
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/model/model.h"
-#include "runtime/op/operator.h"
+#include "host/task/pipeline.h"
+#include "host/task/reader.h"
 
 static const encl_embed_options default_options = {0};
 
 // ---- The graph --------------------------------------------------------------------------------------------
+
+// Numbers that pooling gives.
+static int32_t pooled_width(const encl_model *model, const encl_embed_options *options) {
+    const size_t count = options->pooling_count > 0 ? options->pooling_count : model->sentence.pooling_count;
+    return (int32_t)count * model->config.hidden;
+}
 
 static encl_status add_pooling(const encl_model *model, const encl_embed_options *options, encl_graph *graph,
                                encl_value hidden, encl_value *pooled) {
@@ -28,6 +34,24 @@ static encl_status add_pooling(const encl_model *model, const encl_embed_options
     return encl_graph_pool(graph, hidden, modes, count, pooled);
 }
 
+// The modules between pooling and the last normalization.
+static encl_status add_dense(const encl_model *model, const encl_embed_options *options, encl_graph *graph,
+                             encl_value *value) {
+    const encl_sentence_config *sentence = &model->sentence;
+    int32_t width = pooled_width(model, options);
+    encl_status status = ENCL_OK;
+    for (size_t i = 0; i < sentence->dense_count && status == ENCL_OK; i++) {
+        const encl_dense *dense = &sentence->dense[i];
+        if (dense->module != NULL && dense->in != width) {
+            return encl_fail(ENCL_INVALID, "pooling gives %d numbers, the model's module %s takes %d", (int)width,
+                             dense->module, (int)dense->in);
+        }
+        width = dense->module != NULL ? dense->out : width;
+        status = encl_dense_add(dense, graph, value);
+    }
+    return status;
+}
+
 encl_status encl_model_embed_graph(const encl_model *model, const encl_embed_options *options, encl_graph **graph) {
     encl_status status = ENCL_OK;
     encl_graph *made = NULL;
@@ -40,6 +64,7 @@ encl_status encl_model_embed_graph(const encl_model *model, const encl_embed_opt
     ENCL_TRY(encl_bert_encode(&model->bert, &model->config, made, &value));
     if (!options->tokens) {
         ENCL_TRY(add_pooling(model, options, made, value, &value));
+        ENCL_TRY(add_dense(model, options, made, &value));
         if (normalize) {
             ENCL_TRY(encl_graph_normalize(made, value, &value));
         }
@@ -52,31 +77,16 @@ cleanup:
     return status;
 }
 
-// ---- Batches ----------------------------------------------------------------------------------------------
-
-enum { MOST_IN_FLIGHT = 2 };
-
-// A batch that is being filled or computed.
-typedef struct batch {
-    int32_t *ids;     // [capacity.tokens]
-    int32_t *offsets; // [capacity.sequences + 1]
-    int32_t tokens, sequences, panels;
-    int64_t first_index; // of its first text
-    encl_event *event;
-} batch;
+// ---- The embedder -----------------------------------------------------------------------------------------
 
 struct encl_embedder {
-    const encl_model *model;
-    encl_executable *executable;
     const char *prompt; // text put before every text, "" for none
-    size_t depth;       // batches in flight
-    size_t max_length;
-    bool refuse_long;
+    int32_t skip;       // tokens of [CLS] and the prompt that are not pooled
+    encl_reader reader;
+    encl_string prompted; // the last text with its prompt
+    encl_pipeline *pipeline;
     bool tokens;
     int32_t width;
-    encl_encoding encoding;
-    encl_string prompted;
-    batch batches[MOST_IN_FLIGHT];
 };
 
 static encl_status find_prompt(const encl_model *model, const char *name, const char **prompt) {
@@ -105,33 +115,21 @@ static encl_status find_prompt(const encl_model *model, const char *name, const 
         encl_string_free(&list);
         return status;
     }
-    return sentence->include_prompt || **prompt == '\0'
-               ? ENCL_OK
-               : encl_fail(ENCL_UNSUPPORTED, "%s: pooling leaves out the prompt's tokens (include_prompt is false)",
-                           model->path);
-}
-
-static encl_status set_limits(encl_embedder *e, const encl_embed_options *options) {
-    const int64_t most = e->model->info.max_length;
-    const int64_t wanted = options->max_length == 0 ? most : options->max_length;
-    if (wanted < 2 || wanted > e->model->config.max_position) {
-        return encl_fail(ENCL_INVALID, "max length %lld, the model takes 2 … %d tokens", (long long)wanted,
-                         (int)e->model->config.max_position);
-    }
-    e->max_length = (size_t)wanted;
-    e->refuse_long = options->refuse_long;
-    e->tokens = options->tokens;
     return ENCL_OK;
 }
 
-// The longest text must fit an empty batch, or the pipeline would wait for room for ever.
-static encl_status check_capacity(const encl_embedder *e) {
-    const encl_capacity *capacity = &encl_executable_get_info(e->executable)->capacity;
-    if ((size_t)capacity->tokens < e->max_length ||
-        (size_t)capacity->panels < (e->max_length + ENCL_PANEL - 1) / ENCL_PANEL) {
-        return encl_fail(ENCL_INVALID, "a batch of %d tokens and %d key panels cannot hold a text of %zu tokens",
-                         (int)capacity->tokens, (int)capacity->panels, e->max_length);
+// Where pooling leaves out the prompt: its tokens as it stands alone, with [CLS] and without [SEP].
+static encl_status count_skipped(const encl_model *model, encl_embedder *e) {
+    e->skip = 0;
+    if (model->sentence.include_prompt || *e->prompt == '\0') {
+        return ENCL_OK;
     }
+    const encl_status status = encl_tokenizer_encode(model->tokenizer, e->prompt, strlen(e->prompt), NULL, 0,
+                                                     (size_t)e->reader.max_length, &e->reader.encoding);
+    if (status != ENCL_OK) {
+        return encl_fail_context(status, "%s: the prompt", model->path);
+    }
+    e->skip = (int32_t)e->reader.encoding.count - 1;
     return ENCL_OK;
 }
 
@@ -142,26 +140,18 @@ encl_status encl_embedder_create(const encl_model *model, const encl_device *dev
     encl_graph *graph = NULL;
     *embedder = NULL;
     options = options == NULL ? &default_options : options;
-    if (model->tokenizer == NULL) {
-        return encl_fail(ENCL_INVALID, "a shape has no tokenizer, so it cannot embed texts");
-    }
-    encl_executable_options executable = options->executable;
     ENCL_TRY(encl_allocate(1, sizeof *e, (void **)&e));
-    e->model = model;
+    ENCL_TRY(encl_reader_init(model, options->max_length, options->refuse_long, &e->reader));
     ENCL_TRY(find_prompt(model, options->prompt, &e->prompt));
-    ENCL_TRY(set_limits(e, options));
-    e->depth = executable.depth == 1 ? 1 : MOST_IN_FLIGHT;
+    ENCL_TRY(count_skipped(model, e));
     ENCL_TRY(encl_model_embed_graph(model, options, &graph));
-    ENCL_TRY(encl_executable_create(device, graph, &executable, &e->executable));
-    ENCL_TRY(check_capacity(e));
-    const encl_capacity *capacity = &encl_executable_get_info(e->executable)->capacity;
-    for (size_t i = 0; i < MOST_IN_FLIGHT; i++) {
-        batch *b = &e->batches[i];
-        ENCL_TRY(encl_allocate((size_t)capacity->tokens, sizeof *b->ids, (void **)&b->ids));
-        ENCL_TRY(encl_allocate((size_t)capacity->sequences + 1, sizeof *b->offsets, (void **)&b->offsets));
-    }
-    const size_t modes = options->pooling_count > 0 ? options->pooling_count : model->sentence.pooling_count;
-    e->width = model->config.hidden * (options->tokens ? 1 : (int32_t)modes);
+    ENCL_TRY(encl_pipeline_create(device, graph, &options->executable,
+                                  options->tokens ? ENCL_ROWS_TOKENS : ENCL_ROWS_SEQUENCES, e->reader.max_length,
+                                  &e->pipeline));
+    e->tokens = options->tokens;
+    e->width = options->tokens                   ? model->config.hidden
+               : model->sentence.dense_count > 0 ? model->sentence.width
+                                                 : pooled_width(model, options);
     *embedder = e;
     e = NULL;
 cleanup:
@@ -174,13 +164,8 @@ void encl_embedder_destroy(encl_embedder *e) {
     if (e == NULL) {
         return;
     }
-    for (size_t i = 0; i < MOST_IN_FLIGHT; i++) {
-        encl_event_release(e->batches[i].event);
-        free(e->batches[i].ids);
-        free(e->batches[i].offsets);
-    }
-    encl_executable_destroy(e->executable);
-    encl_encoding_free(&e->encoding);
+    encl_pipeline_destroy(e->pipeline);
+    encl_reader_free(&e->reader);
     encl_string_free(&e->prompted);
     free(e);
 }
@@ -190,156 +175,65 @@ int32_t encl_embedder_width(const encl_embedder *embedder) {
 }
 
 const encl_executable_info *encl_embedder_get_info(const encl_embedder *embedder) {
-    return encl_executable_get_info(embedder->executable);
+    return encl_pipeline_get_info(embedder->pipeline);
 }
 
-// ---- The pipeline -----------------------------------------------------------------------------------------
+// ---- The run ----------------------------------------------------------------------------------------------
 
-// A run over a stream of texts. The encoding of a text that did not fit its batch waits in the embedder.
-typedef struct stream {
-    encl_embedder *e;
-    encl_status (*next)(void *context, encl_text *text);
-    void *next_context;
+typedef struct result_stream {
     encl_status (*sink)(void *context, const encl_embedding *embedding);
-    void *sink_context;
-    bool waiting; // an encoded text waits for the next batch
-    bool ended;
-    int64_t read; // texts read
-    int64_t truncated;
-} stream;
+    void *context;
+} result_stream;
 
-static encl_status encode_next(stream *s) {
-    encl_embedder *e = s->e;
-    encl_text text = {0};
-    encl_status status = s->next(s->next_context, &text);
-    if (status != ENCL_OK) {
-        return status;
-    }
+static encl_status next_sequence(void *context, encl_sequence *sequence) {
+    encl_embedder *e = context;
+    encl_status status = ENCL_OK;
+    encl_text text;
+    ENCL_TRY(encl_reader_next(&e->reader, &text));
     if (text.text == NULL) {
-        s->ended = true;
         return ENCL_OK;
     }
     if (*e->prompt != '\0') {
         e->prompted.length = 0;
-        status = encl_string_append(&e->prompted, e->prompt, strlen(e->prompt));
-        status = status != ENCL_OK ? status : encl_string_append(&e->prompted, text.text, text.length);
-        if (status != ENCL_OK) {
-            return status;
-        }
-        text = (encl_text){e->prompted.text, e->prompted.length};
+        ENCL_TRY(encl_string_append(&e->prompted, e->prompt, strlen(e->prompt)));
+        ENCL_TRY(encl_string_append(&e->prompted, text.text, text.length));
+        text.text = e->prompted.text;
+        text.length = e->prompted.length;
     }
-    status = encl_tokenizer_encode(e->model->tokenizer, text.text, text.length, NULL, 0, e->max_length, &e->encoding);
-    if (status != ENCL_OK) {
-        return encl_fail_context(status, "text %lld", (long long)s->read + 1);
-    }
-    if (e->encoding.lost > 0 && e->refuse_long) {
-        return encl_fail(ENCL_INVALID, "text %lld has %zu tokens, expected at most %zu", (long long)s->read + 1,
-                         e->encoding.count + e->encoding.lost, e->max_length);
-    }
-    s->truncated += e->encoding.lost > 0;
-    s->read++;
-    s->waiting = true;
-    return ENCL_OK;
-}
-
-// Adds the waiting text to the batch; false where it does not fit.
-static bool add_text(stream *s, batch *b) {
-    const encl_encoding *encoding = &s->e->encoding;
-    const encl_capacity *capacity = &encl_executable_get_info(s->e->executable)->capacity;
-    const int32_t count = (int32_t)encoding->count;
-    const int32_t panels = (count + ENCL_PANEL - 1) / ENCL_PANEL;
-    if (b->tokens + count > capacity->tokens || b->sequences + 1 > capacity->sequences ||
-        b->panels + panels > capacity->panels) {
-        return false;
-    }
-    memcpy(b->ids + b->tokens, encoding->ids, (size_t)count * sizeof *b->ids);
-    b->tokens += count;
-    b->panels += panels;
-    b->offsets[++b->sequences] = b->tokens;
-    s->waiting = false;
-    return true;
-}
-
-static encl_status fill(stream *s, batch *b) {
-    b->tokens = 0;
-    b->sequences = 0;
-    b->panels = 0;
-    b->first_index = s->read - s->waiting;
-    while (!s->ended) {
-        if (!s->waiting) {
-            encl_status status = encode_next(s);
-            if (status != ENCL_OK) {
-                return status;
-            }
-        }
-        if (s->waiting && !add_text(s, b)) {
-            break;
-        }
-    }
-    return ENCL_OK;
-}
-
-static encl_status start(stream *s, batch *b) {
-    const encl_batch packed = {.tokens = b->tokens, .sequences = b->sequences, .ids = b->ids, .offsets = b->offsets};
-    return encl_executable_run(s->e->executable, &packed, false, &b->event);
-}
-
-// Waits for a batch and hands out its results in the order of the texts.
-static encl_status collect(stream *s, batch *b) {
-    encl_status status = ENCL_OK;
-    const float *values = NULL;
-    int64_t rows = 0;
-    int64_t columns = 0;
-    if (b->event == NULL) {
-        return ENCL_OK;
-    }
-    ENCL_TRY(encl_event_wait(b->event, -1));
-    ENCL_TRY(encl_event_output(b->event, 0, &values, &rows, &columns));
-    for (int32_t i = 0; i < b->sequences; i++) {
-        const int32_t first = s->e->tokens ? b->offsets[i] : i;
-        const encl_embedding embedding = {.index = b->first_index + i,
-                                          .rows = s->e->tokens ? b->offsets[i + 1] - b->offsets[i] : 1,
-                                          .columns = columns,
-                                          .values = values + first * columns,
-                                          .ids = b->ids + b->offsets[i],
-                                          .token_count = (size_t)(b->offsets[i + 1] - b->offsets[i])};
-        ENCL_TRY(s->sink(s->sink_context, &embedding));
-    }
+    ENCL_TRY(encl_reader_encode(&e->reader, &text));
+    sequence->ids = e->reader.encoding.ids;
+    sequence->types = e->reader.encoding.types;
+    sequence->count = (int32_t)e->reader.encoding.count;
+    // A text and its prompt may share tokens; the last one, [SEP], is always pooled.
+    sequence->skip = e->skip < sequence->count ? e->skip : sequence->count - 1;
 cleanup:
-    encl_event_release(b->event);
-    b->event = NULL;
     return status;
+}
+
+static encl_status hand_out(void *context, const encl_sequence_result *result) {
+    const result_stream *results = context;
+    const encl_embedding embedding = {
+        .index = result->index,
+        .rows = result->rows,
+        .columns = result->columns,
+        .values = result->values,
+        .ids = result->ids,
+        .token_count = (size_t)result->count,
+    };
+    return results->sink(results->context, &embedding);
 }
 
 encl_status encl_embedder_run(encl_embedder *e, encl_status (*next)(void *context, encl_text *text), void *next_context,
                               encl_status (*sink)(void *context, const encl_embedding *embedding), void *sink_context,
                               int64_t *truncated) {
-    encl_status status = ENCL_OK;
-    stream s = {.e = e, .next = next, .next_context = next_context, .sink = sink, .sink_context = sink_context};
-    size_t turn = 0;
+    result_stream results = {sink, sink_context};
     if (truncated != NULL) {
         *truncated = 0;
     }
-    while (!s.ended || s.waiting) {
-        batch *b = &e->batches[turn];
-        // With two batches in flight: results of the batch before last, while the device computes the last one.
-        ENCL_TRY(collect(&s, b));
-        ENCL_TRY(fill(&s, b));
-        if (b->sequences > 0) {
-            ENCL_TRY(start(&s, b));
-        }
-        turn = (turn + 1) % e->depth;
-    }
-    for (size_t i = 0; i < e->depth; i++) {
-        ENCL_TRY(collect(&s, &e->batches[(turn + i) % e->depth]));
-    }
-    if (truncated != NULL) {
-        *truncated = s.truncated;
-    }
-cleanup:
-    for (size_t i = 0; i < MOST_IN_FLIGHT; i++) {
-        encl_event_release(e->batches[i].event);
-        e->batches[i].event = NULL;
+    encl_reader_start(&e->reader, next, next_context);
+    encl_status status = encl_pipeline_run(e->pipeline, next_sequence, e, hand_out, &results);
+    if (status == ENCL_OK && truncated != NULL) {
+        *truncated = e->reader.truncated;
     }
     return status;
 }

@@ -12,6 +12,7 @@ typedef struct encl_added_token {
     bool strip_left;  // takes the white space before it along
     bool strip_right; // and after it
     bool normalized;  // is looked for in the normalized text
+    bool special;     // no part of a text that is made of tokens again
 } encl_added_token;
 
 // Zero-initialise.

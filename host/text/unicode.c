@@ -162,3 +162,37 @@ bool encl_unicode_is_word(uint32_t code_point) {
         return code_point == 0x200C || code_point == 0x200D; // Join_Control
     }
 }
+
+bool encl_unicode_is_letter(uint32_t code_point) {
+    switch (utf8proc_category((utf8proc_int32_t)code_point)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool encl_unicode_is_number(uint32_t code_point) {
+    const utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)code_point);
+    return category == UTF8PROC_CATEGORY_ND || category == UTF8PROC_CATEGORY_NL || category == UTF8PROC_CATEGORY_NO;
+}
+
+bool encl_unicode_is_decimal(uint32_t code_point) {
+    return utf8proc_category((utf8proc_int32_t)code_point) == UTF8PROC_CATEGORY_ND;
+}
+
+// Numeric_Type = Digit (UnicodeData.txt of 14.0, column 7 without column 6).
+static const encl_unicode_range digits[] = {
+    {0xB2, 0xB3, 1},     {0xB9, 0xB9, 1},       {0x1369, 0x1371, 1},   {0x19DA, 0x19DA, 1},   {0x2070, 0x2070, 1},
+    {0x2074, 0x2079, 1}, {0x2080, 0x2089, 1},   {0x2460, 0x2468, 1},   {0x2474, 0x247C, 1},   {0x2488, 0x2490, 1},
+    {0x24EA, 0x24EA, 1}, {0x24F5, 0x24FD, 1},   {0x24FF, 0x24FF, 1},   {0x2776, 0x277E, 1},   {0x2780, 0x2788, 1},
+    {0x278A, 0x2792, 1}, {0x10A40, 0x10A43, 1}, {0x10E60, 0x10E68, 1}, {0x11052, 0x1105A, 1}, {0x1F100, 0x1F10A, 1},
+};
+
+bool encl_unicode_is_digit(uint32_t code_point) {
+    return encl_unicode_is_decimal(code_point) || in_ranges(digits, sizeof digits / sizeof digits[0], code_point);
+}

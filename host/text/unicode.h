@@ -38,6 +38,14 @@ uint32_t encl_unicode_lower(uint32_t code_point);
 bool encl_unicode_is_space(uint32_t code_point);
 // Part of a word as regular expressions say \w (UTS #18, annex C).
 bool encl_unicode_is_word(uint32_t code_point);
+// A letter: category L*.
+bool encl_unicode_is_letter(uint32_t code_point);
+// A number of any kind: category N*.
+bool encl_unicode_is_number(uint32_t code_point);
+// A decimal digit: category Nd.
+bool encl_unicode_is_decimal(uint32_t code_point);
+// A decimal digit, or a superscript, circled one, … of which Numeric_Type is Digit.
+bool encl_unicode_is_digit(uint32_t code_point);
 
 // The code point at `text`, which is valid UTF-8; *bytes is its length.
 static inline uint32_t encl_utf8_next(const char *text, size_t *bytes) {

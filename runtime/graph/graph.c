@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/op/operator.h"
+
 encl_status encl_graph_create(encl_graph **graph) {
     *graph = NULL;
     return encl_allocate(1, sizeof **graph, (void **)graph);
@@ -231,6 +233,22 @@ encl_status encl_graph_normalize(encl_graph *graph, encl_value x, encl_value *va
     encl_node node = {0};
     *value = 0;
     ENCL_TRY(start_node(graph, ENCL_NODE_NORMALIZE, "normalize", x, &node));
+    ENCL_TRY(add_node(graph, &node, value));
+cleanup:
+    return status;
+}
+
+encl_status encl_graph_top_k(encl_graph *graph, encl_value x, int32_t k, encl_value *value) {
+    encl_status status = ENCL_OK;
+    encl_node node = {0};
+    *value = 0;
+    ENCL_TRY(start_node(graph, ENCL_NODE_TOP_K, "top_k", x, &node));
+    if (k < 1 || k > ENCL_TOP_K_MOST || node.width > ENCL_TOP_K_COLUMNS) {
+        return encl_fail(ENCL_INVALID, "top_k: %d of %d columns, expected 1 … %d of at most %d", (int)k,
+                         (int)node.width, ENCL_TOP_K_MOST, ENCL_TOP_K_COLUMNS);
+    }
+    node.top_k = k;
+    node.width = encl_top_k_width(node.width, k);
     ENCL_TRY(add_node(graph, &node, value));
 cleanup:
     return status;

@@ -14,6 +14,7 @@ typedef enum encl_node_kind {
     ENCL_NODE_SELECT,
     ENCL_NODE_POOL,
     ENCL_NODE_NORMALIZE,
+    ENCL_NODE_TOP_K,
 } encl_node_kind;
 
 // What a value's rows stand for.
@@ -38,6 +39,7 @@ typedef struct encl_node {
     encl_selection selection;
     encl_pooling poolings[ENCL_NODE_POOLINGS];
     size_t pooling_count;
+    int32_t top_k;
 } encl_node;
 
 struct encl_graph {

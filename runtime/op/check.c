@@ -207,9 +207,29 @@ static encl_status make_pool(bench *b) {
     ENCL_TRY(make_rows(b, 0, b->tokens, s->columns));
     ENCL_TRY(make(&b->operands[1], (size_t)b->check->sequences + 1));
     memcpy(b->operands[1].host, b->offsets, ((size_t)b->check->sequences + 1) * sizeof *b->offsets);
+    // Every other sequence leaves out a third of its tokens.
+    ENCL_TRY(make(&b->operands[2], (size_t)b->check->sequences));
+    for (int32_t i = 0; i < b->check->sequences; i++) {
+        ((int32_t *)b->operands[2].host)[i] = b->offsets[i] + (i % 2 == 0 ? b->check->lengths[i] / 3 : 0);
+    }
     b->out_words = (size_t)s->rows * (size_t)s->out_stride;
 cleanup:
     return status;
+}
+
+// Every fourth value stands in several columns.
+static encl_status make_top_k(bench *b) {
+    const encl_shape *s = &b->shape;
+    encl_status status = make_rows(b, 0, s->rows, s->columns);
+    if (status != ENCL_OK) {
+        return status;
+    }
+    float *values = b->operands[0].host;
+    for (int64_t i = 0; i < (int64_t)s->rows * s->columns; i += 4) {
+        values[i] = rintf(16.0f * values[i]) / 16.0f;
+    }
+    b->out_words = (size_t)s->rows * (size_t)encl_top_k_width(s->columns, s->top_k);
+    return ENCL_OK;
 }
 
 static encl_status make_inputs(bench *b, const encl_kernel_row *row) {
@@ -252,6 +272,8 @@ static encl_status make_inputs(bench *b, const encl_kernel_row *row) {
         ENCL_TRY(make_rows(b, 2, 1, s->columns));
         b->out_words = dense;
         break;
+    case ENCL_OP_TOP_K:
+        return make_top_k(b);
     default:
         ENCL_TRY(make_rows(b, 0, s->rows, s->columns));
         b->out_words = dense;
@@ -271,11 +293,11 @@ static encl_status make_expected(bench *b, encl_operator op) {
     ENCL_TRY(encl_allocate(b->out_words + 1, sizeof *b->expected, (void **)&b->expected));
     ENCL_TRY(encl_allocate(b->out_words + 1, sizeof *b->written, (void **)&b->written));
     for (size_t i = 0; i < b->out_words; i++) {
-        b->expected[i] = -INFINITY;
+        b->expected[i] = NAN;
     }
     encl_reference(op, &b->shape, hosts, b->expected);
     for (size_t i = 0; i < b->out_words; i++) {
-        b->written[i] = b->expected[i] > (double)-INFINITY;
+        b->written[i] = !isnan(b->expected[i]);
     }
 cleanup:
     return status;
@@ -286,7 +308,7 @@ cleanup:
 static double tolerance_of(const bench *b, encl_operator op) {
     double largest = 1;
     for (size_t i = 0; i < b->out_words; i++) {
-        largest = b->written[i] ? fmax(largest, fabs(b->expected[i])) : largest;
+        largest = b->written[i] && op != ENCL_OP_TOP_K ? fmax(largest, fabs(b->expected[i])) : largest;
     }
     switch (op) {
     case ENCL_OP_PACK:
@@ -315,8 +337,10 @@ static void compare(const bench *b, encl_operator op, const uint32_t *found, enc
         }
         float value;
         memcpy(&value, &found[i], sizeof value);
-        const double error = fabs((double)value - b->expected[at]);
-        if (!isfinite(value)) {
+        // Columns and sums of TOP_K are larger than its values, so each is held against its own size.
+        const double size = op == ENCL_OP_TOP_K ? fmax(1, fabs(b->expected[at])) : 1;
+        const double error = (double)value == b->expected[at] ? 0 : fabs((double)value - b->expected[at]) / size;
+        if (!isfinite(value) && error != 0) {
             result->reason = "not finite";
             result->where = at;
             result->max_error = INFINITY;
@@ -418,6 +442,9 @@ void encl_check_small(const encl_kernel_row *row, const encl_shape *node, encl_c
     s->depth = 19;
     s->heads = 2;
     s->epsilon = 1e-12f;
+    if (row->op == ENCL_OP_TOP_K) {
+        s->columns = ENCL_TOP_K_SEGMENT + 19;
+    }
     if (row->op == ENCL_OP_ATTENTION || row->op == ENCL_OP_KEYS || row->op == ENCL_OP_POOL) {
         result->lengths = lengths;
         result->sequences = (int32_t)(sizeof lengths / sizeof lengths[0]);

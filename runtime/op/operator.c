@@ -70,7 +70,7 @@ size_t encl_operator_scalars(encl_operator op, const encl_shape *shape, encl_sca
         INTEGER(shape->out_stride);
         INTEGER(shape->first_column);
         break;
-    default: // EPILOGUE, GATHER, NORMALIZE
+    default: // EPILOGUE, GATHER, NORMALIZE, TOP_K
         INTEGER(shape->columns);
         break;
     }
@@ -89,6 +89,8 @@ encl_status encl_operator_options(encl_operator op, const encl_shape *shape, enc
         return encl_string_format(options, " -DHEAD_SIZE=%d", (int)shape->head_size);
     case ENCL_OP_POOL:
         return encl_string_format(options, " -DPOOLING=%d", (int)shape->pooling);
+    case ENCL_OP_TOP_K:
+        return encl_string_format(options, " -DTOP_K=%d -DSEGMENT=%d", (int)shape->top_k, ENCL_TOP_K_SEGMENT);
     default:
         return ENCL_OK;
     }
@@ -133,6 +135,10 @@ void encl_operator_cost(encl_operator op, const encl_shape *shape, double keys, 
     case ENCL_OP_NORMALIZE:
         *flops = 3 * m * n;
         *bytes = 8 * m * n;
+        break;
+    case ENCL_OP_TOP_K:
+        *flops = 3 * m * n;
+        *bytes = 4 * m * (n + encl_top_k_width(shape->columns, shape->top_k));
         break;
     default: // GATHER
         *bytes = 8 * m * n;

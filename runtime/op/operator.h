@@ -14,8 +14,9 @@
 //   ATTENTION  q, keys, kv, work list, out
 //   LAYER_NORM x, gamma, beta, out
 //   GATHER     x, rows, out
-//   POOL       x, offsets, out
+//   POOL       x, offsets, begins, out
 //   NORMALIZE  x, out
+//   TOP_K      x, out
 #define ENCL_OPERATOR_LIST(X)         \
     X(EMBED, "embed", 12, 11)         \
     X(LINEAR, "linear", 5, 4)         \
@@ -25,8 +26,9 @@
     X(ATTENTION, "attention", 5, 4)   \
     X(LAYER_NORM, "layer_norm", 4, 3) \
     X(GATHER, "gather", 3, 2)         \
-    X(POOL, "pool", 3, 2)             \
-    X(NORMALIZE, "normalize", 2, 1)
+    X(POOL, "pool", 4, 3)             \
+    X(NORMALIZE, "normalize", 2, 1)   \
+    X(TOP_K, "top_k", 2, 1)
 
 typedef enum encl_operator {
 #define ENCL_OPERATOR_ENUM(name, text, buffers, output) ENCL_OP_##name,
@@ -36,6 +38,9 @@ typedef enum encl_operator {
 } encl_operator;
 
 enum { ENCL_OPERATOR_BUFFERS = 12, ENCL_OPERATOR_SCALARS = 10, ENCL_PANEL = 32, ENCL_WORD_PARTS = 4 };
+// TOP_K: the columns that one work-item looks through (a block in kernels.def is 16 times as many), the most it keeps,
+// and the most columns whose numbers are floats.
+enum { ENCL_TOP_K_SEGMENT = 512, ENCL_TOP_K_MOST = 64, ENCL_TOP_K_COLUMNS = 1 << 24 };
 
 // The shape and settings of one call. Unused members are 0. `rows` alone changes from run to run.
 typedef struct encl_shape {
@@ -47,6 +52,7 @@ typedef struct encl_shape {
     encl_activation activation;
     bool residual;
     encl_pooling pooling;
+    int32_t top_k; // TOP_K: values kept of each segment
     float epsilon;
     float scale;          // of attention scores
     int32_t first_row;    // LINEAR: the first row computed
@@ -75,6 +81,11 @@ typedef union encl_scalar {
     int32_t integer;
     float real;
 } encl_scalar;
+
+// Floats in a row that TOP_K writes: for each segment k values, their k columns, and a sum (kernels/top_k_plain.cl).
+static inline int32_t encl_top_k_width(int32_t columns, int32_t k) {
+    return (columns + ENCL_TOP_K_SEGMENT - 1) / ENCL_TOP_K_SEGMENT * (2 * k + 1);
+}
 
 const char *encl_operator_name(encl_operator op);
 size_t encl_operator_buffers(encl_operator op);

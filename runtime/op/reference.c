@@ -151,11 +151,12 @@ static void attention(const encl_shape *s, const void *const *buffers, double *o
     }
 }
 
-static double pooled(const encl_shape *s, const float *x, int64_t tokens) {
+// x is the sequence's first row.
+static double pooled(const encl_shape *s, const float *x, int64_t skipped, int64_t tokens) {
     const int64_t width = s->columns;
     double sum = s->pooling == ENCL_POOLING_MAX ? -INFINITY : 0.0;
     double weights = 0;
-    for (int64_t i = 0; i < tokens; i++) {
+    for (int64_t i = skipped; i < tokens; i++) {
         const double v = (double)x[i * width];
         if (s->pooling == ENCL_POOLING_MAX) {
             sum = fmax(sum, v);
@@ -168,13 +169,13 @@ static double pooled(const encl_shape *s, const float *x, int64_t tokens) {
     }
     switch (s->pooling) {
     case ENCL_POOLING_CLS:
-        return (double)x[0];
+        return (double)x[skipped * width];
     case ENCL_POOLING_LAST:
         return (double)x[(tokens - 1) * width];
     case ENCL_POOLING_MEAN:
-        return sum / (double)tokens;
+        return sum / (double)(tokens - skipped);
     case ENCL_POOLING_MEAN_SQRT_LEN:
-        return sum / sqrt((double)tokens);
+        return sum / sqrt((double)(tokens - skipped));
     case ENCL_POOLING_WEIGHTED_MEAN:
         return sum / weights;
     default:
@@ -182,9 +183,44 @@ static double pooled(const encl_shape *s, const float *x, int64_t tokens) {
     }
 }
 
+// A plain selection: the largest that is not taken yet, k times; the first of equal ones.
+static void top_k_of_segment(const float *x, int32_t first, int32_t columns, int32_t k, double *out) {
+    for (int32_t i = 0; i < k; i++) {
+        out[i] = -INFINITY;
+        out[k + i] = -1;
+        for (int32_t c = 0; c < columns; c++) {
+            bool taken = false;
+            for (int32_t j = 0; j < i; j++) {
+                taken = taken || out[k + j] == (double)(first + c);
+            }
+            if (!taken && (double)x[c] > out[i]) {
+                out[i] = (double)x[c];
+                out[k + i] = (double)(first + c);
+            }
+        }
+    }
+    out[(ptrdiff_t)2 * k] = 0;
+    for (int32_t c = 0; c < columns; c++) {
+        out[(ptrdiff_t)2 * k] += exp((double)x[c] - fmax(out[0], -3.0e38));
+    }
+}
+
+static void top_k(const encl_shape *s, const void *const *buffers, double *out) {
+    const float *x = buffers[0];
+    for (int64_t m = 0; m < s->rows; m++) {
+        for (int32_t first = 0; first < s->columns; first += ENCL_TOP_K_SEGMENT) {
+            const int32_t left = s->columns - first;
+            top_k_of_segment(x + m * s->columns + first, first, left < ENCL_TOP_K_SEGMENT ? left : ENCL_TOP_K_SEGMENT,
+                             s->top_k, out);
+            out += 2 * s->top_k + 1;
+        }
+    }
+}
+
 static void rows_of_width(encl_operator op, const encl_shape *s, const void *const *buffers, double *out) {
     const float *x = buffers[0];
     const int32_t *index = buffers[1];
+    const int32_t *begins = op == ENCL_OP_POOL ? buffers[2] : NULL;
     const int64_t width = s->columns;
     for (int64_t m = 0; m < s->rows; m++) {
         double *y = out + m * width;
@@ -196,7 +232,7 @@ static void rows_of_width(encl_operator op, const encl_shape *s, const void *con
                 break;
             case ENCL_OP_POOL:
                 out[m * s->out_stride + s->first_column + i] =
-                    pooled(s, x + index[m] * width + i, index[m + 1] - index[m]);
+                    pooled(s, x + index[m] * width + i, begins[m] - index[m], index[m + 1] - index[m]);
                 break;
             default:
                 y[i] = (double)x[m * width + i];
@@ -233,6 +269,9 @@ void encl_reference(encl_operator op, const encl_shape *shape, const void *const
         break;
     case ENCL_OP_ATTENTION:
         attention(shape, buffers, out);
+        break;
+    case ENCL_OP_TOP_K:
+        top_k(shape, buffers, out);
         break;
     default:
         rows_of_width(op, shape, buffers, out);

@@ -124,6 +124,52 @@ static inline void expect_exit(const outcome *result, int exit_code) {
     }
 }
 
+static inline size_t count_lines(const char *text) {
+    size_t count = 0;
+    for (; *text != '\0'; text++) {
+        count += *text == '\n' ? 1 : 0;
+    }
+    return count;
+}
+
+// Fails with one line that holds `message`.
+static inline void expect_bad(outcome result, const char *message) {
+    expect_exit(&result, 1);
+    if (strstr(result.err, message) == NULL) {
+        fail_msg("found '%s', expected '%s' in it", result.err, message);
+    }
+    assert_int_equal(count_lines(result.err), 1);
+    free_outcome(&result);
+}
+
+// The same for a use that the command line alone shows to be wrong: exit code 2, and nothing was computed.
+static inline void expect_misuse(outcome result, const char *message) {
+    expect_exit(&result, 2);
+    if (strstr(result.err, message) == NULL) {
+        fail_msg("found '%s', expected '%s' in it", result.err, message);
+    }
+    assert_int_equal(count_lines(result.err), 1);
+    assert_string_equal(result.out, "");
+    free_outcome(&result);
+}
+
+static inline bool has_device(void) {
+    outcome result = RUN("", "devices");
+    bool found = result.exit_code == 0;
+    assert_true(found || strncmp(result.err, "encl: error: ", strlen("encl: error: ")) == 0); // not a crash
+    free_outcome(&result);
+    return found;
+}
+
+static inline void need_device(void) {
+    static int known = -1;
+    known = known < 0 ? has_device() : known;
+    if (!known) {
+        print_message("no OpenCL device\n");
+        skip();
+    }
+}
+
 // Every line of stdout is one JSON object.
 static inline void parse_lines(outcome *result) {
     expect_exit(result, 0);
@@ -182,14 +228,6 @@ static inline void expect_numbers(const cJSON *found, const cJSON *expected, dou
             fail_msg("found %.9g, expected %.9g", left->valuedouble, right->valuedouble);
         }
     }
-}
-
-static inline size_t count_lines(const char *text) {
-    size_t count = 0;
-    for (; *text != '\0'; text++) {
-        count += *text == '\n' ? 1 : 0;
-    }
-    return count;
 }
 
 static inline int remove_entry(const char *path, const struct stat *info, int type, struct FTW *walk) {

@@ -7,23 +7,6 @@
 static const char model[] = "tests/fixtures/tiny-bert";
 static const double tolerance = 2e-5; // the golden file's numbers have seven digits
 
-static bool has_device(void) {
-    outcome result = RUN("", "devices");
-    bool found = result.exit_code == 0;
-    assert_true(found || strncmp(result.err, "encl: error: ", strlen("encl: error: ")) == 0); // not a crash
-    free_outcome(&result);
-    return found;
-}
-
-static void need_device(void) {
-    static int known = -1;
-    known = known < 0 ? has_device() : known;
-    if (!known) {
-        print_message("no OpenCL device\n");
-        skip();
-    }
-}
-
 // A .npy that the program wrote: [rows, columns].
 typedef struct matrix {
     char *bytes;
@@ -125,15 +108,6 @@ static void test_inputs(void **state) {
     free(written);
     free_outcome(&file);
     free_outcome(&texts);
-}
-
-static void expect_bad(outcome result, const char *message) {
-    expect_exit(&result, 1);
-    if (strstr(result.err, message) == NULL) {
-        fail_msg("found '%s', expected '%s' in it", result.err, message);
-    }
-    assert_int_equal(count_lines(result.err), 1);
-    free_outcome(&result);
 }
 
 static void test_bad_inputs(void **state) {

@@ -6,10 +6,11 @@
     python tests/golden/make_format_fixtures.py paddle        needs paddlepaddle 3.3.1
     python tests/golden/make_format_fixtures.py zip           needs none of them; after torch and tensorflow
 
-One step at a time, as the libraries seldom live together; numpy and tiny-pretraining (make_model_goldens.py) are all
-that the steps share. Nothing is drawn at random, so the same versions make the same files, but for PyTorch's old form:
-it names storages by their addresses. Every step loads what it wrote with the library again and compares it bit for bit
-with tiny-pretraining, so tests/golden/model/tiny-pretraining.json holds for all of them but tiny-tf1-untrained's MLM.
+One step at a time, as the libraries seldom live together; numpy, tiny-pretraining (make_model_goldens.py) and tiny-qa
+(make_task_goldens.py) are all that the steps share. Nothing is drawn at random, so the same versions make the same
+files, but for PyTorch's old form: it names storages by their addresses. Every step loads what it wrote with the library
+again and compares it bit for bit. So tests/golden/model/tiny-pretraining.json holds for all models but those of tiny-qa,
+for which tests/golden/task/qa.json holds, and the MLM head of tiny-tf1-untrained.
 
 torch
     tiny-torch-zip        pytorch_model.bin as torch.save writes it
@@ -20,15 +21,25 @@ torch
     torch-types           types.bin and types-legacy.bin: a tensor `tensor_<dtype>` of every storage class, [2, 3] with
                           0 … 5 (bool: i % 2), `scalar` (float32, [], 7), `empty` (float32, [0, 3]), `expanded`
                           (float32, [2, 3] of 7 with both strides 0), `transposed` ([3, 2] view of 0 … 5, strides 1, 3),
-                          `skipped` ([3] of int32, every second of 0 … 5 from 1 on)
+                          `skipped` ([3] of int32, every second of 0 … 5 from 1 on); and what is to be refused:
+                          new-types.bin (uint16, which has no storage class) and module.bin (a pickled torch.nn.Linear)
 tensorflow
     tiny-tf1              bert_model.ckpt with kernels as [in, out], some slots of an optimizer and global_step
     tiny-tf1-partitioned  two partitioned tables, two shards, float16, bfloat16, a string, the file `checkpoint`
+    tiny-tf1-qa           tiny-qa, with the names of Google's run_squad.py, in float16
     tiny-tf1-untrained    an MLM head as it is before training: gain 1, bias 0; bert_config_tiny.json
+    tf1-types             types.ckpt: `tensor_<dtype>` as in torch-types and also uint16, `scalar` (float32, [], 7), `empty`
+                          (float32, [0, 3]), `strings` ([2]: a, bc), `long` (uint8, [16500], i % 251) in 2 parts, whose
+                          places in the index take 3 bytes, and `grid` (int32, [4, 6], 0 … 23) in 4 parts of 1 row
 paddle
     tiny-paddle           model_state.pdparams in protocol 4 with a tied decoder, name -> (parameter's name, array);
                           beside them `epoch`, an integer, which is no tensor
+    tiny-paddle-qa        tiny-qa with the prefix `roberta.`, in float16
     tiny-paddle-2         the same in protocol 2 without the decoder, name -> array, StructuredToParameterName@@
+    paddle-types          types-2.pdparams to types-4.pdparams, in that protocol: `tensor_<dtype>` as in torch-types,
+                          `scalar` (float32, [], 7), `empty` (float32, [0, 3]), `fortran` (float32, [3, 2]: rows 0 3,
+                          1 4, 2 5, stored by columns), name -> array but `parameter` (float32, [2], 1 2), which is
+                          name -> (parameter's name, array); and what is to be refused: lod.pdparams (calls eval)
 zip
     tiny-zip/stored.zip   a folder with tiny-pretraining, stored
     tiny-zip/deflated.zip a folder with tiny-tf1, deflated, as archives of TensorFlow checkpoints are published
@@ -45,23 +56,24 @@ import numpy
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures"
 BASE = FIXTURES / "tiny-pretraining"
+ANSWERS = FIXTURES / "tiny-qa"
 WORDS = "bert.embeddings.word_embeddings.weight"
 HALF, BRAIN_HALF = ("bert.encoder.layer.1.intermediate.dense.weight", "bert.encoder.layer.1.output.dense.weight")
 
 # ---- What all formats share ---------------------------------------------------------------------------------
 
 
-def base_weights():
-    """Hugging Face name -> float32 array. Reads safetensors itself: not every library's environment has it."""
-    data = (BASE / "model.safetensors").read_bytes()
+def weights_of(folder):
+    """Hugging Face name -> array. Reads safetensors itself: not every library's environment has it."""
+    data = (folder / "model.safetensors").read_bytes()
     start = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:start])
     header.pop("__metadata__", None)
     weights = {}
     for name, entry in sorted(header.items()):
-        assert entry["dtype"] == "F32"
         begin, end = entry["data_offsets"]
-        weights[name] = numpy.frombuffer(data[start + begin:start + end], "<f4").reshape(entry["shape"]).copy()
+        numbers = numpy.frombuffer(data[start + begin:start + end], {"F32": "<f4", "F16": "<f2"}[entry["dtype"]])
+        weights[name] = numbers.reshape(entry["shape"]).copy()
     return weights
 
 
@@ -159,6 +171,11 @@ def make_torch_types():
         for name, value in tensors.items():
             assert loaded[name].stride() == value.stride() and loaded[name].dtype == value.dtype
             assert torch.equal(loaded[name], value)
+    torch.save({"weight": torch.arange(6).to(torch.uint16)}, folder / "new-types.bin")
+    linear = torch.nn.Linear(2, 1)
+    torch.nn.init.ones_(linear.weight)
+    torch.nn.init.zeros_(linear.bias)
+    torch.save(linear, folder / "module.bin")
 
 
 def make_torch(weights):
@@ -199,7 +216,8 @@ def make_torch(weights):
 TF_LEAVES = {"LayerNorm.weight": "LayerNorm/gamma", "LayerNorm.bias": "LayerNorm/beta"}
 TF_NAMES = {"cls.predictions.bias": "cls/predictions/output_bias",
             "cls.seq_relationship.weight": "cls/seq_relationship/output_weights",
-            "cls.seq_relationship.bias": "cls/seq_relationship/output_bias"}
+            "cls.seq_relationship.bias": "cls/seq_relationship/output_bias",
+            "qa_outputs.weight": "cls/squad/output_weights", "qa_outputs.bias": "cls/squad/output_bias"}
 
 
 def tensorflow_weight(name, value):
@@ -227,8 +245,8 @@ def tensorflow_slots(values):
     return slots
 
 
-def save_tensorflow(folder, values, parts, shards):
-    """Writes bert_model.ckpt; parts: name -> how many along which axis; the last half of the names goes to shard 1."""
+def save_tensorflow(folder, values, parts, shards, file="bert_model.ckpt"):
+    """Writes the checkpoint; parts: name -> how many along which axis; the last half of the names goes to shard 1."""
     import tensorflow
     tf = tensorflow.compat.v1
 
@@ -252,28 +270,43 @@ def save_tensorflow(folder, values, parts, shards):
         saver = tf.train.Saver(variables, sharded=shards > 1, save_relative_paths=True)
         with tf.Session(config=tf.ConfigProto(device_count={"CPU": shards})) as session:
             session.run(tf.global_variables_initializer())
-            saver.save(session, str(folder / "bert_model.ckpt"), write_meta_graph=False)
+            saver.save(session, str(folder / file), write_meta_graph=False)
 
 
-def expect_tensorflow(folder, values):
+def expect_tensorflow(folder, values, file="bert_model.ckpt"):
     import tensorflow
-    reader = tensorflow.train.load_checkpoint(str(folder / "bert_model.ckpt"))
+    reader = tensorflow.train.load_checkpoint(str(folder / file))
     found = {name: numpy.asarray(reader.get_tensor(name)) for name in reader.get_variable_to_shape_map()}
     strings = {name: value for name, value in values.items() if value.dtype.kind in "OS"}
     for name, value in strings.items():
-        assert found.pop(name).item() == value.item()
+        assert found.pop(name).tolist() == value.tolist()
     expect_same(folder, found, {name: value for name, value in values.items() if name not in strings})
 
 
-def bert_config():
+def bert_config(source=BASE):
     """As Google writes it: neither model_type nor architectures, layer_norm_eps nor pad_token_id."""
-    config = json.loads((BASE / "config.json").read_text(encoding="utf-8"))
+    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
     names = ("attention_probs_dropout_prob", "hidden_act", "hidden_dropout_prob", "hidden_size", "initializer_range",
              "intermediate_size", "max_position_embeddings", "num_attention_heads", "num_hidden_layers",
              "type_vocab_size", "vocab_size")
     return {"directionality": "bidi", **{name: config[name] for name in names}, "pooler_fc_size": 768,
             "pooler_num_attention_heads": 12, "pooler_num_fc_layers": 3, "pooler_size_per_head": 128,
             "pooler_type": "first_token_transform"}
+
+
+def make_tensorflow_types():
+    import ml_dtypes
+    six = numpy.arange(6).reshape(2, 3)
+    kinds = "float32 float16 float64 int64 int32 int16 int8 uint8 uint16".split()
+    values = {f"tensor_{kind}": six.astype(kind) for kind in kinds}
+    values.update({"tensor_bfloat16": six.astype(ml_dtypes.bfloat16), "tensor_bool": six % 2 == 1,
+                   "scalar": numpy.float32(7), "empty": numpy.zeros((0, 3), "<f4"),
+                   "strings": numpy.array([b"a", b"bc"], object), "long": (numpy.arange(16500) % 251).astype("u1"),
+                   "grid": numpy.arange(24, dtype="<i4").reshape(4, 6)})
+    folder = make_folder("tf1-types")
+    save_tensorflow(folder, values, {"long": (2, 0), "grid": (4, 0)}, 1, "types.ckpt")
+    (folder / "checkpoint").unlink()
+    expect_tensorflow(folder, values, "types.ckpt")
 
 
 def make_tensorflow(weights):
@@ -298,6 +331,13 @@ def make_tensorflow(weights):
                                     "bert/embeddings/position_embeddings": (2, 1)}, 2)
     expect_tensorflow(folder, mixed)
 
+    folder = make_folder("tiny-tf1-qa", "vocab.txt")
+    write_json(folder / "bert_config.json", bert_config(ANSWERS))
+    answers = dict(sorted(tensorflow_weight(name, value) for name, value in weights_of(ANSWERS).items()))
+    save_tensorflow(folder, answers, {}, 1)
+    (folder / "checkpoint").unlink()
+    expect_tensorflow(folder, answers)
+
     folder = make_folder("tiny-tf1-untrained", "vocab.txt")
     write_json(folder / "bert_config_tiny.json", bert_config())
     untrained = dict(values)
@@ -306,6 +346,7 @@ def make_tensorflow(weights):
     save_tensorflow(folder, untrained, {}, 1)
     (folder / "checkpoint").unlink()
     expect_tensorflow(folder, untrained)
+    make_tensorflow_types()
 
 
 # ---- Paddle -------------------------------------------------------------------------------------------------
@@ -335,31 +376,62 @@ def paddle_weight(name, value):
     return f"{PADDLE_NAMES.get(path, path)}.{leaf}", value
 
 
-def make_paddle(weights):
-    import paddle
-    values = dict(paddle_weight(name, value) for name, value in weights.items())
-    config = bert_config()
+def paddle_settings(source, kind, head):
+    config = bert_config(source)
     arguments = {name: config[name] for name in sorted(config) if not name.startswith(("pooler", "direct"))}
-    settings = {"init_args": [{**arguments, "pad_token_id": 0, "init_class": "BertModel"}],
-                "init_class": "BertForPretraining"}
+    return {"init_args": [{**arguments, "pad_token_id": 0, "init_class": f"{kind}Model"}], "init_class": kind + head}
+
+
+def save_paddle(folder, values, protocol, others=()):
+    """A dict of tensors is a state dict, which is stored as arrays with a table of names; one that also holds other
+    values is stored object by object."""
+    import paddle
     paddle.device.set_device("cpu")
-    for name, protocol in (("tiny-paddle", 4), ("tiny-paddle-2", 2)):
-        folder = make_folder(name, "vocab.txt")
-        write_json(folder / "model_config.json", settings)
-        expected = dict(values)
-        if protocol == 4:
-            expected["cls.predictions.decoder_weight"] = weights[WORDS]
-        tensors = {key: paddle.to_tensor(value) for key, value in expected.items()}
-        for i, tensor in enumerate(tensors.values()):
-            tensor.name = f"parameter_{i}.w_0"
-        # A dict of tensors is a state dict, which is stored as arrays with a table of names; one that also holds
-        # another value is stored object by object.
-        saved = {**tensors, "epoch": 3} if protocol == 4 else tensors
-        paddle.save(saved, str(folder / "model_state.pdparams"), protocol=protocol)
-        found = paddle.load(str(folder / "model_state.pdparams"))
-        found.pop("epoch", None)
-        found.pop("StructuredToParameterName@@", None)
-        expect_same(folder, {key: value.numpy() for key, value in found.items()}, expected)
+    tensors = {name: paddle.to_tensor(value) for name, value in values.items()}
+    for i, tensor in enumerate(tensors.values()):
+        tensor.name = f"parameter_{i}.w_0"
+    path = str(folder / "model_state.pdparams")
+    paddle.save({**tensors, **dict(others)}, path, protocol=protocol)
+    found = paddle.load(path)
+    expect_same(folder, {name: found[name].numpy() for name in found if name in values}, values)
+
+
+def make_paddle_types():
+    import paddle
+    kinds = "float32 float16 float64 int64 int32 int16 int8 uint8".split()
+    six = numpy.arange(6).reshape(2, 3)
+    values = {f"tensor_{kind}": six.astype(kind) for kind in kinds}
+    values.update({"tensor_bool": six % 2 == 1, "scalar": numpy.array(7, "<f4"), "empty": numpy.zeros((0, 3), "<f4"),
+                   "fortran": numpy.asfortranarray(six.T.astype("<f4"))})
+    parameter = paddle.to_tensor([1.0, 2.0])
+    parameter.name = "parameter_0.w_0"
+    folder = make_folder("paddle-types")
+    for protocol in (2, 3, 4):
+        path = folder / f"types-{protocol}.pdparams"
+        paddle.save({**values, "parameter": parameter}, str(path), protocol=protocol)
+        found = paddle.load(str(path), return_numpy=True)
+        expect_same(folder, found, {**values, "parameter": parameter.numpy()})
+    paddle.save({"weight": parameter.value().get_tensor(), "epoch": 1}, str(folder / "lod.pdparams"))
+
+
+def make_paddle(weights):
+    make_paddle_types()
+    values = dict(paddle_weight(name, value) for name, value in weights.items())
+    settings = paddle_settings(BASE, "Bert", "ForPretraining")
+
+    folder = make_folder("tiny-paddle", "vocab.txt")
+    write_json(folder / "model_config.json", settings)
+    save_paddle(folder, {**values, "cls.predictions.decoder_weight": weights[WORDS]}, 4, {"epoch": 3})
+
+    folder = make_folder("tiny-paddle-2", "vocab.txt")
+    write_json(folder / "model_config.json", settings)
+    save_paddle(folder, values, 2)
+
+    folder = make_folder("tiny-paddle-qa", "vocab.txt")
+    write_json(folder / "model_config.json", paddle_settings(ANSWERS, "Roberta", "ForQuestionAnswering"))
+    answers = (paddle_weight(name, value) for name, value in weights_of(ANSWERS).items())
+    save_paddle(folder, {name.replace("bert.", "roberta.").replace("qa_outputs", "classifier"): value
+                         for name, value in answers}, 4)
 
 
 # ---- Zip ----------------------------------------------------------------------------------------------------
@@ -396,7 +468,7 @@ STEPS = {"torch": make_torch, "tensorflow": make_tensorflow, "paddle": make_padd
 def main():
     parser = argparse.ArgumentParser(description="Write tests/fixtures/tiny-pretraining in other formats.")
     parser.add_argument("step", choices=STEPS)
-    STEPS[parser.parse_args().step](base_weights())
+    STEPS[parser.parse_args().step](weights_of(BASE))
 
 
 if __name__ == "__main__":

@@ -102,7 +102,8 @@ def randomize(model, seed):
 def round_to_half(model):
     """Makes two weights exact in float16 and in bfloat16: make_format_fixtures.py stores them so."""
     layer = model.bert.encoder.layer[1]
-    for weight, dtype in ((layer.intermediate.dense.weight, torch.float16), (layer.output.dense.weight, torch.bfloat16)):
+    rounded_to = {torch.float16: layer.intermediate.dense.weight, torch.bfloat16: layer.output.dense.weight}
+    for dtype, weight in rounded_to.items():
         with torch.no_grad():
             weight.copy_(weight.to(dtype))
 

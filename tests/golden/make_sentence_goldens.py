@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes sentence-transformers folders with a Dense layer and what that library answers: tests/golden/task/sentence.json.
+"""Makes folders of sentence-transformers with a Dense layer and tests/golden/task/sentence.json, what it answers.
 
     python tests/golden/make_sentence_goldens.py    needs torch 2.15.0, transformers 5.23.0, sentence-transformers 6.2.0
 
@@ -103,7 +103,8 @@ def pooling_cases(folder):
     """Every pooling alone and some together, with and without the prompt's tokens."""
     whole = load(folder)
     from sentence_transformers.sentence_transformer.modules import Pooling
-    together = [("lasttoken", "cls_token"), ("max_tokens", "mean_tokens"), ("weightedmean_tokens", "mean_sqrt_len_tokens")]
+    together = [("lasttoken", "cls_token"), ("max_tokens", "mean_tokens"),
+                ("weightedmean_tokens", "mean_sqrt_len_tokens")]
     for modes in [*((mode,) for mode in MODES), *together]:
         for include_prompt in (True, False):
             config = pooling_config(modes, include_prompt)

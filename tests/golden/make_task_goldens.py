@@ -33,6 +33,10 @@ ner.json
     strategy            none, simple, first, average or max
     stride              tokens that windows share, or null: truncated
     entities            [{entity or entity_group, score, index (strategy none only), word, start, end}, …]
+ner_words.json
+    words               tokenized one by one, as columns of a corpus are
+    labels              of every word, that of its first token; null where none of its tokens is left
+    scores              the probability of that label, or null
 qa.json
     question, context, max_seq_len, doc_stride (tokens that windows share)
     top_k, max_answer_len, handle_impossible_answer, align_to_words
@@ -189,7 +193,8 @@ def make_fixtures():
     def make(name, kind, seed, labels=None, adjust=None, **settings):
         if labels:
             settings["id2label"] = dict(enumerate(labels))
-        return make_model(name, words, kind, torch.float16, seed=seed, num_hidden_layers=1, adjust=adjust, **settings)[0]
+        return make_model(name, words, kind, torch.float16, seed=seed, adjust=adjust, num_hidden_layers=1,
+                          **settings)[0]
 
     make("tiny-untied", BertForMaskedLM, 21, tie_word_embeddings=False)
     clear = clearly(6)
@@ -315,6 +320,31 @@ def ner_cases():
                 yield asker.ask(ner, text=NER_LONG, strategy=strategy, stride=stride)
 
 
+WORDS = [
+    list("他在北海上学，她去了西山。"), ["The", "quick", "riverstone", "walked", "to", "Walker", "."],
+    ["他们", "和", "Walker", "先生", "在", "Riverstone", "见面", "，", "龘", "😀", "hello-world", "1998"],
+    ["a", "\u200b", "b", "e\u0301", "[MASK]", "x" * 101], ["好"], list(LONG.replace(" ", "")),
+]
+
+
+def ner_words(model, tokenizer, words):
+    inputs = tokenizer(words, is_split_into_words=True, truncation=True, max_length=POSITIONS, return_tensors="pt")
+    scores = model(**inputs).logits[0].softmax(-1).max(-1)
+    found = [None] * len(words)
+    for token, word in reversed(list(enumerate(inputs.word_ids()))):
+        if word is not None:
+            found[word] = token
+    return {"labels": [at and model.config.id2label[scores.indices[at].item()] for at in found],
+            "scores": [at and scores.values[at].item() for at in found]}
+
+
+def ner_words_cases():
+    for fixture in ("tiny-ner", "tiny-ner-plain"):
+        asker = Asker(BertForTokenClassification, fixture)
+        for words in WORDS:
+            yield asker.ask(lambda model, words: ner_words(model, asker.tokenizer, words), words=words)
+
+
 # ---- Question answering -------------------------------------------------------------------------------------
 
 QUESTIONS = [
@@ -369,6 +399,7 @@ def main():
     write_cases("classify.json", list(classify_cases()))
     write_cases("multiple_choice.json", list(multiple_choice_cases()))
     write_cases("ner.json", list(ner_cases()))
+    write_cases("ner_words.json", list(ner_words_cases()))
 
 
 if __name__ == "__main__":

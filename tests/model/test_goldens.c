@@ -302,8 +302,9 @@ static int check_golden(const char *path, const char *folder) {
 
 static void tiny_models_agree(void **state) {
     (void)state;
-    static const char *const names[] = {"tiny-bert",          "tiny-bert-f16", "tiny-bert-bf16", "tiny-bert-sharded",
-                                        "tiny-bert-gelu-new", "tiny-bert-odd", "tiny-bert-40",   "tiny-sentence"};
+    static const char *const names[] = {"tiny-bert",         "tiny-bert-f16",      "tiny-bert-bf16",
+                                        "tiny-bert-sharded", "tiny-bert-gelu-new", "tiny-bert-odd",
+                                        "tiny-bert-40",      "tiny-sentence",      "tiny-pretraining"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[128];
         char folder[128];

@@ -100,6 +100,21 @@ static void check_sequences(const encl_device *device, const encl_kernel_row *ro
     encl_kernel_close(&kernel);
 }
 
+// Segments of every length, more kept than a segment or the row holds.
+static void check_top_k(const encl_device *device, const encl_kernel_row *row, int32_t k) {
+    static const int32_t columns[] = {1, 15, 16, 17, 63, 511, 512, 513, 529, 1024, 1100, 8193};
+    const encl_shape shape = {.top_k = k};
+    encl_kernel kernel;
+    open_or_fail(device, row, &shape, &kernel);
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
+        encl_check_case test = {.shape = shape, .seed = i};
+        test.shape.columns = columns[i];
+        test.shape.rows = (int32_t)(i % 3 + 1);
+        check(device, &kernel, &test);
+    }
+    encl_kernel_close(&kernel);
+}
+
 static void check_row(const encl_device *device, const encl_kernel_row *row) {
     encl_shape shape = {.epsilon = 1e-12f};
     const bool heavy = strcmp(encl_device_family(device), "tile") == 0;
@@ -135,6 +150,13 @@ static void check_row(const encl_device *device, const encl_kernel_row *row) {
             check_sequences(device, row, shape);
         }
         break;
+    case ENCL_OP_TOP_K: {
+        static const int32_t kept[] = {1, 2, 5, 10, 63, ENCL_TOP_K_MOST};
+        for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+            check_top_k(device, row, kept[i]);
+        }
+        break;
+    }
     default:
         check_dense(device, row, shape, heavy);
         break;

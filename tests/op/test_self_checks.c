@@ -12,7 +12,8 @@ static void check_row(const encl_device *device, const encl_kernel_row *row) {
                                                : ENCL_ACTIVATION_NONE,
                              .residual = row->op == ENCL_OP_LINEAR || row->op == ENCL_OP_EPILOGUE,
                              .head_size = 16,
-                             .pooling = ENCL_POOLING_MEAN};
+                             .pooling = ENCL_POOLING_MEAN,
+                             .top_k = 5};
     encl_kernel kernel;
     encl_check_case check;
     encl_check_result result;
