@@ -117,8 +117,9 @@ static zip_int64_t serve_source(void *context, void *data, zip_uint64_t length, 
 
 static encl_status fail_zip(const encl_archive *archive, const char *name, zip_error_t *error) {
     const bool memory = zip_error_code_zip(error) == ZIP_ER_MEMORY;
-    return encl_fail(memory ? ENCL_OUT_OF_MEMORY : ENCL_FORMAT, "%s%s%s: found a damaged zip: %s", archive->place,
-                     name[0] == '\0' ? "" : "/", name, zip_error_strerror(error));
+    return encl_fail(memory ? ENCL_OUT_OF_MEMORY : ENCL_FORMAT, "%s%s%s: %s: %s", archive->place,
+                     name[0] == '\0' ? "" : "/", name, memory ? "cannot read the zip" : "found a damaged zip",
+                     zip_error_strerror(error));
 }
 
 // ---- Opening ----------------------------------------------------------------------------------------------

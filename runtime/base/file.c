@@ -89,6 +89,7 @@ encl_status encl_file_allocate(size_t size, encl_file *file, uint8_t **bytes) {
         file->data = nothing;
         return ENCL_OK;
     }
+    // cppcheck-suppress invalidFunctionArg // -1: memory that no file is behind
     void *mapping = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapping == MAP_FAILED) {
         return encl_fail_memory(size);

@@ -236,7 +236,7 @@ static void resolves_zips_and_what_is_in_them(void **state) {
     encl_folder *folder = NULL;
     assert_fails(encl_folder_open(scratch_path(scratch, "torch.bin"), &folder), ENCL_FORMAT, "found a file");
     assert_fails(encl_folder_open(scratch_path(scratch, "plain.txt"), &folder), ENCL_FORMAT, "found a file");
-    scratch_write(scratch, "broken.zip", "PK\3\4 and then nothing that a zip has", 38);
+    scratch_write_text(scratch, "broken.zip", "PK\3\4 and then nothing that a zip has");
     assert_fails(encl_folder_open(scratch_path(scratch, "broken.zip"), &folder), ENCL_FORMAT, "broken.zip: ");
     assert_null(folder);
 }
