@@ -64,7 +64,7 @@ static encl_status add_numbers(encl_table *table, const encl_model_info *info) {
         int64_t value;
     } rows[] = {
         {"layers", info->layers},         {"hidden", info->hidden},
-        {"heads", info->heads},           {"intermediate", info->intermediate},
+        {"attention heads", info->heads}, {"intermediate", info->intermediate},
         {"vocabulary", info->vocabulary}, {"positions", info->max_position},
         {"max length", info->max_length},
     };
