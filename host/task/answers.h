@@ -1,4 +1,5 @@
-// From start and end logits to answers, as the question-answering pipeline of transformers does it.
+// From start and end logits to answers, as the question-answering pipeline of transformers does it. (But where that has
+// fewer answers than it was asked for, it adds some of score 0 that begin or end at [CLS]. They are left out.)
 #ifndef ENCL_TASK_ANSWERS_H
 #define ENCL_TASK_ANSWERS_H
 

@@ -322,10 +322,11 @@ static void bad_options(void **state) {
 }
 
 static void repeat(char *text, const char *word, size_t count) {
-    text[0] = '\0';
+    const size_t length = strlen(word);
     for (size_t i = 0; i < count; i++) {
-        strcat(text, word);
+        memcpy(text + i * length, word, length);
     }
+    text[count * length] = '\0';
 }
 
 static void bad_texts_on(const encl_device *device) {
