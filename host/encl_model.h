@@ -1,6 +1,7 @@
 // encl: models, tokenizers and tasks, on top of encl.h (whose conventions hold here too).
 //
-// A model is a folder (or a weight file in one) as Hugging Face or sentence-transformers publish it. Opening one maps
+// A model is a folder (or a weight file in one) as Hugging Face, sentence-transformers, Google or PaddleNLP publish it.
+// Opening one maps
 // the weights and checks every tensor against the configuration; nothing is uploaded. A model is immutable and may be
 // shared by threads. A task (embedder, mask filler, classifier) binds it to a device and is used by one thread at a
 // time.
@@ -20,7 +21,8 @@ extern "C" {
 typedef struct encl_tokenizer encl_tokenizer;
 
 // Opens the tokenizer of a model, by its folder or a weight file in it: vocab.txt and/or tokenizer.json, with
-// tokenizer_config.json.
+// tokenizer_config.json. Where none of them says whether texts are lowercased, they are, unless more than a hundred of
+// the vocabulary's words have upper-case letters (transformers would lowercase those too).
 ENCL_API encl_status encl_tokenizer_open(const char *path, encl_tokenizer **tokenizer);
 ENCL_API void encl_tokenizer_close(encl_tokenizer *tokenizer);
 
@@ -29,6 +31,7 @@ typedef struct encl_tokenizer_info {
     int32_t cls, sep, pad, unk, mask; // ids; mask may be -1
     int64_t model_max_length;         // of tokenizer_config.json, or -1
     bool lowercase, strip_accents, split_cjk;
+    bool cased_by_vocabulary; // lowercase is false because the vocabulary has upper-case words; no file says
 } encl_tokenizer_info;
 ENCL_API const encl_tokenizer_info *encl_tokenizer_get_info(const encl_tokenizer *tokenizer);
 
@@ -69,14 +72,28 @@ typedef struct encl_model encl_model;
 
 typedef struct encl_model_info {
     const char *path;
+    const char *file;         // of weights, in the model's folder; "" for a shape
     const char *architecture; // "BertModel", of config.json; "" where it says none
-    const char *model_type;   // "bert"
+    const char *model_type;   // "bert", "ernie", "roberta"
     const char *format;       // "safetensors"; "random" for a shape
     const char *dtype;        // of the encoder's weights, "F32"; "mixed" where they differ
-    const char *head;         // "none", "fill-mask", "classify", …: what the tensors hold beyond the encoder
+    const char *head;         // "none", "fill-mask", "classify", …: the most likely use of those in head_names
+    const char *const *head_names; // [head_count] what the tensors hold beyond the encoder
+    size_t head_count;
+    bool mlm_untrained; // fill-mask is there, but as it was before training: it predicts noise
+    bool lowercase;     // the tokenizer lowercases
     int32_t layers, hidden, heads, intermediate;
     int32_t vocabulary, max_position, type_vocabulary;
-    int64_t parameters;        // of all tensors in the checkpoint
+    int64_t parameters;         // of all tensors in the checkpoint that are weights
+    size_t tensors;             // in the checkpoint
+    int64_t bytes;              // of these
+    const char *const *missing; // [missing_count] names of tensors that the architecture has and the checkpoint lacks
+    size_t missing_count;
+    const char *const *unused; // [unused_count] names, as they are stored, of tensors that nothing here reads
+    size_t unused_count;
+    size_t ignored;           // tensors that are no weights: optimizers' slots, counters, position ids
+    const char *const *notes; // [note_count] what was taken otherwise than the files say, or guessed: a sentence each
+    size_t note_count;
     const char *const *labels; // [label_count]
     size_t label_count;
     const encl_pooling *pooling; // [pooling_count] how the model turns tokens into an embedding
@@ -91,8 +108,17 @@ typedef struct encl_model_info {
 } encl_model_info;
 
 ENCL_API encl_status encl_model_open(const char *path, encl_model **model);
-// A model of a named shape with weights drawn from a seed, without a tokenizer: "minilm", "rbt3", "base", "large".
-// For measuring. An unknown name is NOT_FOUND listing those there are.
+// The sizes of a published model.
+typedef struct encl_model_shape {
+    const char *name; // "minilm", "rbt3", "base", "large", "bert-base-chinese", …
+    int32_t layers, hidden, heads, intermediate;
+    int32_t vocabulary, max_position, type_vocabulary;
+    const char *casing; // "cased", "uncased": what the model's tokenizer does
+} encl_model_shape;
+// The table of them; static.
+ENCL_API const encl_model_shape *encl_model_shapes(size_t *count);
+// A model of a named shape with weights drawn from a seed, without a tokenizer. For measuring. An unknown name is
+// NOT_FOUND listing those there are.
 ENCL_API encl_status encl_model_open_shape(const char *shape, uint64_t seed, encl_model **model);
 ENCL_API void encl_model_close(encl_model *model);
 ENCL_API const encl_model_info *encl_model_get_info(const encl_model *model);

@@ -1,4 +1,5 @@
-// One row a sequence: out[b, out_column + h] from the rows offsets[b] … offsets[b + 1] of x. POOLING is encl_pooling.
+// One row a sequence: out[b, out_column + h] from the rows begins[b] … offsets[b + 1] of x, of a sequence that begins
+// with row offsets[b]. POOLING is encl_pooling.
 // One work-item a column of a sequence, tokens in order. Grid: (columns, sequences).
 // gpu-check: -DPOOLING=2
 // gpu-check: -DPOOLING=1
@@ -10,15 +11,15 @@
 #define POOLING_LAST 5
 
 __kernel void pool(
-    __global const float *x, __global const int *offsets, __global float *out, int M, int H, int out_stride,
-    int out_column) {
+    __global const float *x, __global const int *offsets, __global const int *begins, __global float *out, int M, int H,
+    int out_stride, int out_column) {
     const int h = get_global_id(0);
     const int b = get_global_id(1);
     if (h >= H || b >= M) {
         return;
     }
-    const int n = offsets[b + 1] - offsets[b];
-    __global const float *v = x + (size_t)offsets[b] * H + h;
+    const int n = offsets[b + 1] - begins[b];
+    __global const float *v = x + (size_t)begins[b] * H + h;
     float y;
 #if POOLING == POOLING_CLS
     y = v[0];
@@ -30,11 +31,13 @@ __kernel void pool(
         y = fmax(y, v[(size_t)i * H]);
     }
 #elif POOLING == POOLING_WEIGHTED_MEAN
+    // Weights skipped + 1 … skipped + n.
+    const int skipped = begins[b] - offsets[b];
     y = 0.0f;
     for (int i = 0; i < n; i++) {
-        y = fma((float)(i + 1), v[(size_t)i * H], y);
+        y = fma((float)(skipped + i + 1), v[(size_t)i * H], y);
     }
-    y /= 0.5f * (float)n * (float)(n + 1);
+    y /= 0.5f * (float)n * (float)(2 * skipped + n + 1);
 #else
     y = 0.0f;
     for (int i = 0; i < n; i++) {

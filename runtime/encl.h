@@ -137,12 +137,13 @@ typedef enum encl_activation {
     ENCL_ACTIVATION_TANH,
 } encl_activation;
 
+// Over the n tokens of a sequence that the batch does not skip; i = 1, 2, … counts from the sequence's first token.
 typedef enum encl_pooling {
-    ENCL_POOLING_CLS, // first token
+    ENCL_POOLING_CLS, // first of them
     ENCL_POOLING_MAX,
     ENCL_POOLING_MEAN,          // Σh / n
     ENCL_POOLING_MEAN_SQRT_LEN, // Σh / √n
-    ENCL_POOLING_WEIGHTED_MEAN, // Σ i·h_i / Σ i, i = 1 … n
+    ENCL_POOLING_WEIGHTED_MEAN, // Σ i·h_i / Σ i
     ENCL_POOLING_LAST,          // last token
     ENCL_POOLING_POOLER,        // BERT's pooler, tanh(W h_first + b): a model's, not a mode of encl_graph_pool
 } encl_pooling;
@@ -273,6 +274,9 @@ typedef struct encl_batch {
     const int32_t *types;   // [T], NULL: all 0
     const int32_t *offsets; // [B + 1], offsets[0] = 0, offsets[B] = T
     const int32_t *rows;    // [R] token rows, ascending; NULL when R = 0
+    // [B] tokens at the beginning of each sequence that encl_graph_pool leaves out, fewer than it has; NULL: none.
+    // INVALID for a graph that has ENCL_SELECT_FIRST beside pooling of ENCL_POOLING_CLS alone.
+    const int32_t *skips;
 } encl_batch;
 
 // Checks and copies the inputs, starts the run and returns at once. ENCL_BUSY when `depth` runs are in flight

@@ -10,6 +10,12 @@ static const encl_format formats[] = {
     {"safetensors", ENCL_DIALECT_TORCH, "model.safetensors", NULL, encl_safetensors_detect, encl_safetensors_open},
     {"safetensors", ENCL_DIALECT_TORCH, "model.safetensors.index.json", NULL, encl_safetensors_shards_detect,
      encl_safetensors_shards_open},
+    {"pytorch", ENCL_DIALECT_TORCH, "pytorch_model.bin", NULL, encl_torch_detect, encl_torch_open},
+    {"pytorch", ENCL_DIALECT_TORCH, "pytorch_model.bin.index.json", NULL, encl_torch_shards_detect,
+     encl_torch_shards_open},
+    {"paddle", ENCL_DIALECT_PADDLE, "model_state.pdparams", encl_paddle_find, encl_paddle_detect, encl_paddle_open},
+    {"tensorflow", ENCL_DIALECT_TENSORFLOW, "bert_model.ckpt.index", encl_tensorflow_find, encl_tensorflow_detect,
+     encl_tensorflow_open},
 };
 enum { FORMATS = sizeof formats / sizeof formats[0] };
 
@@ -155,17 +161,26 @@ encl_status encl_checkpoint_place(const encl_checkpoint *checkpoint, const char 
 
 encl_status encl_checkpoint_map(encl_checkpoint *checkpoint, const char *name, const encl_file **file) {
     encl_status status = ENCL_OK;
-    encl_file *mapped = NULL;
+    encl_file mapped = {0};
     *file = NULL;
+    ENCL_TRY(encl_folder_map(checkpoint->folder, name, &mapped));
+    ENCL_TRY(encl_checkpoint_keep(checkpoint, &mapped));
+    *file = checkpoint->files[checkpoint->file_count - 1];
+cleanup:
+    encl_file_unmap(&mapped);
+    return status;
+}
+
+encl_status encl_checkpoint_keep(encl_checkpoint *checkpoint, encl_file *file) {
+    encl_status status = ENCL_OK;
+    encl_file *kept = NULL;
     ENCL_TRY(encl_reserve((void **)&checkpoint->files, &checkpoint->file_capacity, checkpoint->file_count + 1,
                           sizeof *checkpoint->files));
-    ENCL_TRY(encl_allocate(1, sizeof *mapped, (void **)&mapped));
-    ENCL_TRY(encl_folder_map(checkpoint->folder, name, mapped));
-    checkpoint->files[checkpoint->file_count++] = mapped;
-    *file = mapped;
-    mapped = NULL;
+    ENCL_TRY(encl_allocate(1, sizeof *kept, (void **)&kept));
+    *kept = *file;
+    *file = (encl_file){0};
+    checkpoint->files[checkpoint->file_count++] = kept;
 cleanup:
-    free(mapped);
     return status;
 }
 
@@ -229,8 +244,13 @@ const encl_tensor *encl_checkpoint_find(const encl_checkpoint *checkpoint, const
 
 void encl_tensor_drop(const encl_tensor *tensor) {
     const encl_file *file = tensor->source;
-    if (file != NULL && tensor->bytes > 0 && encl_tensor_is_dense(tensor)) {
-        encl_file_advise_drop(file, (size_t)(tensor->data - file->data), tensor->bytes);
+    if (file != NULL && tensor->elements > 0) {
+        int64_t last = 0; // of its elements, in the file's order
+        for (int32_t i = 0; i < tensor->dimensions; i++) {
+            last += (tensor->shape[i] - 1) * tensor->strides[i];
+        }
+        encl_file_advise_drop(file, (size_t)(tensor->data - file->data),
+                              ((size_t)last + 1) * encl_dtype_bytes(tensor->dtype));
     }
 }
 

@@ -70,6 +70,8 @@ const encl_tensor *encl_checkpoint_find(const encl_checkpoint *checkpoint, const
 // Writes elements [first, first + count), counted row-major whatever the strides, as float32 (F32, F16, BF16 and F64;
 // other dtypes are FORMAT).
 encl_status encl_tensor_read(const encl_tensor *tensor, int64_t first, int64_t count, float *destination);
+// Writes the same elements as they are stored: count * encl_dtype_bytes bytes.
+encl_status encl_tensor_copy(const encl_tensor *tensor, int64_t first, int64_t count, void *destination);
 // Says that the tensor's pages will not be needed again soon. A hint.
 void encl_tensor_drop(const encl_tensor *tensor);
 

@@ -143,6 +143,26 @@ static void read_strided(const encl_tensor *tensor, converter *convert, int64_t 
     }
 }
 
+// The range lies in the tensor, and its checksum is right where it has one and the range begins with the first element.
+static encl_status check_range(const encl_tensor *tensor, int64_t first, int64_t count) {
+    if (first < 0 || count < 0 || first > tensor->elements || count > tensor->elements - first) {
+        return encl_fail(ENCL_INVALID, "tensor '%s': asked for %lld elements from %lld, it has %lld", tensor->name,
+                         (long long)count, (long long)first, (long long)tensor->elements);
+    }
+    return count > 0 && first == 0 && tensor->verify != NULL ? tensor->verify(tensor) : ENCL_OK;
+}
+
+encl_status encl_tensor_copy(const encl_tensor *tensor, int64_t first, int64_t count, void *destination) {
+    const encl_status status = check_range(tensor, first, count);
+    const size_t width = encl_dtype_bytes(tensor->dtype);
+    if (status == ENCL_OK && count > 0 && encl_tensor_is_dense(tensor)) {
+        memcpy(destination, tensor->data + (size_t)first * width, (size_t)count * width);
+    } else if (status == ENCL_OK && count > 0) {
+        collect(tensor, first, (size_t)count, width, destination);
+    }
+    return status;
+}
+
 encl_status encl_tensor_read(const encl_tensor *tensor, int64_t first, int64_t count, float *destination) {
     static converter *const convert[DTYPES] = {
         [ENCL_DTYPE_F32] = convert_f32,
@@ -150,19 +170,13 @@ encl_status encl_tensor_read(const encl_tensor *tensor, int64_t first, int64_t c
         [ENCL_DTYPE_BF16] = convert_bf16,
         [ENCL_DTYPE_F64] = convert_f64,
     };
-    if (first < 0 || count < 0 || first > tensor->elements || count > tensor->elements - first) {
-        return encl_fail(ENCL_INVALID, "tensor '%s': asked for %lld elements from %lld, it has %lld", tensor->name,
-                         (long long)count, (long long)first, (long long)tensor->elements);
-    }
     if ((size_t)tensor->dtype >= DTYPES || convert[tensor->dtype] == NULL) {
         return encl_fail(ENCL_FORMAT, "tensor '%s': found dtype %s, expected F32, F16, BF16 or F64", tensor->name,
                          encl_dtype_name(tensor->dtype));
     }
-    if (count > 0 && first == 0 && tensor->verify != NULL) {
-        const encl_status status = tensor->verify(tensor);
-        if (status != ENCL_OK) {
-            return status;
-        }
+    const encl_status status = check_range(tensor, first, count);
+    if (status != ENCL_OK) {
+        return status;
     }
     if (count > 0 && encl_tensor_is_dense(tensor)) {
         convert[tensor->dtype](tensor->data + (size_t)first * dtypes[tensor->dtype].bytes, (size_t)count, destination);

@@ -41,6 +41,8 @@ encl_status encl_checkpoint_place(const encl_checkpoint *checkpoint, const char 
 encl_status encl_checkpoint_map(encl_checkpoint *checkpoint, const char *name, const encl_file **file);
 // Zeroed memory that lives as long as the checkpoint, which owns it.
 encl_status encl_checkpoint_own(encl_checkpoint *checkpoint, size_t bytes, void **memory);
+// Takes over a file: *file is zeroed, what it mapped is given back with the checkpoint.
+encl_status encl_checkpoint_keep(encl_checkpoint *checkpoint, encl_file *file);
 // Adds a tensor; its name is copied.
 encl_status encl_checkpoint_add(encl_checkpoint *checkpoint, const encl_tensor *tensor);
 // Sorts tensors [first, count) by name.
@@ -50,6 +52,19 @@ bool encl_safetensors_detect(const char *name, const encl_file *file);
 encl_status encl_safetensors_open(encl_checkpoint *checkpoint, const char *name);
 bool encl_safetensors_shards_detect(const char *name, const encl_file *file);
 encl_status encl_safetensors_shards_open(encl_checkpoint *checkpoint, const char *name);
+bool encl_torch_detect(const char *name, const encl_file *file);
+encl_status encl_torch_open(encl_checkpoint *checkpoint, const char *name);
+bool encl_torch_shards_detect(const char *name, const encl_file *file);
+encl_status encl_torch_shards_open(encl_checkpoint *checkpoint, const char *name);
+// Adds the tensors of a file that must outlive the checkpoint; `place` names it in messages.
+encl_status encl_torch_read(encl_checkpoint *checkpoint, const char *place, const encl_file *file);
+encl_status encl_paddle_find(const encl_folder *folder, char **file);
+bool encl_paddle_detect(const char *name, const encl_file *file);
+encl_status encl_paddle_open(encl_checkpoint *checkpoint, const char *name);
+encl_status encl_paddle_read(encl_checkpoint *checkpoint, const char *place, const encl_file *file);
+encl_status encl_tensorflow_find(const encl_folder *folder, char **file);
+bool encl_tensorflow_detect(const char *name, const encl_file *file);
+encl_status encl_tensorflow_open(encl_checkpoint *checkpoint, const char *name);
 // A file of shards, {weight_map: {tensor: file}}, each of which `open` reads.
 encl_status encl_shards_open(encl_checkpoint *checkpoint, const char *name,
                              encl_status (*open)(encl_checkpoint *checkpoint, const char *name));

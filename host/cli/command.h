@@ -52,11 +52,14 @@ typedef struct encl_command {
 
 extern const encl_command encl_command_devices;
 extern const encl_command encl_command_info;
+extern const encl_command encl_command_convert;
 extern const encl_command encl_command_tokenize;
 extern const encl_command encl_command_embed;
 extern const encl_command encl_command_similarity;
 extern const encl_command encl_command_fill_mask;
 extern const encl_command encl_command_classify;
+extern const encl_command encl_command_ner;
+extern const encl_command encl_command_qa;
 extern const encl_command encl_command_eval;
 extern const encl_command encl_command_profile;
 

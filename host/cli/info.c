@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "host/checkpoint/checkpoint.h"
 #include "host/cli/options.h"
 #include "host/cli/output.h"
 
@@ -29,14 +28,19 @@ static encl_status print_json(const encl_model_info *info, const char *pooling) 
     encl_line_text(&line, "dtype", info->dtype);
     encl_line_text(&line, "format", info->format);
     encl_line_text(&line, "head", info->head);
-    cJSON *labels = cJSON_CreateArray();
-    bool complete = labels != NULL;
-    for (size_t i = 0; i < info->label_count && complete; i++) {
-        complete = encl_array_add(labels, cJSON_CreateString(info->labels[i]));
-    }
-    encl_line_item(&line, "labels", labels);
-    line.incomplete = line.incomplete || !complete;
+    encl_line_texts(&line, "labels", info->labels, info->label_count);
     encl_line_text(&line, "pooling", pooling[0] != '\0' ? pooling : NULL);
+    encl_line_text(&line, "model_type", info->model_type);
+    encl_line_text(&line, "file", info->file);
+    encl_line_number(&line, "tensors", (double)info->tensors);
+    encl_line_number(&line, "bytes", (double)info->bytes);
+    encl_line_texts(&line, "head_names", info->head_names, info->head_count);
+    encl_line_bool(&line, "mlm_untrained", info->mlm_untrained);
+    encl_line_bool(&line, "lowercase", info->lowercase);
+    encl_line_texts(&line, "missing", info->missing, info->missing_count);
+    encl_line_texts(&line, "unused", info->unused, info->unused_count);
+    encl_line_number(&line, "ignored", (double)info->ignored);
+    encl_line_texts(&line, "notes", info->notes, info->note_count);
     return encl_line_print(&line, stdout);
 }
 
@@ -47,21 +51,10 @@ static encl_status add_pair(encl_table *table, const char *name, const char *val
 
 // What the tensors take on disk: all of them, whether the encoder reads them or not.
 static encl_status add_weights(encl_table *table, const encl_model_info *info) {
-    encl_checkpoint *checkpoint = NULL;
-    encl_status status = encl_checkpoint_open(info->path, &checkpoint);
-    if (status != ENCL_OK) {
-        return status;
-    }
-    uint64_t bytes = 0;
-    size_t count = encl_checkpoint_count(checkpoint);
-    for (size_t i = 0; i < count; i++) {
-        bytes += encl_checkpoint_at(checkpoint, i)->bytes;
-    }
-    encl_checkpoint_close(checkpoint);
     char text[ENCL_BYTES_TEXT];
     char value[128];
-    snprintf(value, sizeof value, "%zu tensors, %" PRId64 " parameters, %s", count, info->parameters,
-             encl_bytes_text(bytes, text));
+    snprintf(value, sizeof value, "%zu tensors, %" PRId64 " parameters, %s", info->tensors, info->parameters,
+             encl_bytes_text((uint64_t)info->bytes, text));
     return add_pair(table, "weights", value);
 }
 
@@ -102,6 +95,50 @@ cleanup:
     return status;
 }
 
+// A row for every text, at most `most`, then how many more there are.
+static encl_status add_texts(encl_table *table, const char *name, const char *const *texts, size_t count, size_t most) {
+    encl_status status = ENCL_OK;
+    for (size_t i = 0; i < count && i < most; i++) {
+        ENCL_TRY(add_pair(table, name, texts[i]));
+    }
+    if (count > most) {
+        ENCL_TRY(encl_table_cell(table, "%s", name));
+        ENCL_TRY(encl_table_cell(table, "… and %zu more", count - most));
+    }
+cleanup:
+    return status;
+}
+
+static encl_status add_heads(encl_table *table, const encl_model_info *info) {
+    encl_status status = ENCL_OK;
+    encl_string list = {0};
+    ENCL_TRY(encl_string_format(&list, "%s", info->head_count == 0 ? "none" : ""));
+    for (size_t i = 0; i < info->head_count; i++) {
+        const bool untrained = info->mlm_untrained && strcmp(info->head_names[i], "fill-mask") == 0;
+        ENCL_TRY(encl_string_format(&list, "%s%s%s", i > 0 ? ", " : "", info->head_names[i],
+                                    untrained ? " (untrained)" : ""));
+    }
+    status = add_pair(table, "heads", list.text); // the first is the model's main one
+cleanup:
+    encl_string_free(&list);
+    return status;
+}
+
+// What is odd about the tensors, and what was guessed.
+static encl_status add_remarks(encl_table *table, const encl_model_info *info) {
+    enum { SHOWN = 8 };
+    encl_status status = ENCL_OK;
+    ENCL_TRY(add_texts(table, "missing", info->missing, info->missing_count, SHOWN));
+    ENCL_TRY(add_texts(table, "unused", info->unused, info->unused_count, SHOWN));
+    if (info->ignored > 0) {
+        ENCL_TRY(encl_table_cell(table, "ignored"));
+        ENCL_TRY(encl_table_cell(table, "%zu tensors that are no weights", info->ignored));
+    }
+    ENCL_TRY(add_texts(table, "note", info->notes, info->note_count, info->note_count));
+cleanup:
+    return status;
+}
+
 static encl_status print_people(const encl_model_info *info, const char *pooling) {
     static const char *const headings[] = {"property", "value"};
     encl_status status = ENCL_OK;
@@ -109,15 +146,19 @@ static encl_status print_people(const encl_model_info *info, const char *pooling
     ENCL_TRY(encl_table_create(headings, 2, &table));
     ENCL_TRY(add_pair(table, "model", info->path));
     ENCL_TRY(encl_table_cell(table, "architecture"));
-    ENCL_TRY(encl_table_cell(table, "%s (%s), head: %s", info->architecture, info->model_type, info->head));
+    ENCL_TRY(encl_table_cell(table, "%s (%s)", info->architecture[0] != '\0' ? info->architecture : "not said",
+                             info->model_type));
+    ENCL_TRY(add_heads(table, info));
     ENCL_TRY(encl_table_cell(table, "format"));
-    ENCL_TRY(encl_table_cell(table, "%s, %s", info->format, info->dtype));
+    ENCL_TRY(encl_table_cell(table, "%s, %s, %s", info->format, info->dtype, info->file));
     ENCL_TRY(add_weights(table, info));
     ENCL_TRY(add_numbers(table, info));
+    ENCL_TRY(add_pair(table, "casing", info->lowercase ? "texts are lowercased" : "upper and lower case differ"));
     ENCL_TRY(encl_table_cell(table, "pooling"));
     ENCL_TRY(encl_table_cell(table, "%s, %s", pooling[0] != '\0' ? pooling : "not said (mean)",
                              info->normalize ? "normalized" : "not normalized"));
     ENCL_TRY(add_names(table, info));
+    ENCL_TRY(add_remarks(table, info));
     ENCL_TRY(encl_table_print(table, stdout));
 cleanup:
     encl_table_destroy(table);

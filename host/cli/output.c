@@ -31,6 +31,14 @@ void encl_line_bool(encl_line *line, const char *key, bool value) {
     encl_line_item(line, key, cJSON_CreateBool(value));
 }
 
+void encl_line_texts(encl_line *line, const char *key, const char *const *texts, size_t count) {
+    cJSON *array = cJSON_CreateArray();
+    for (size_t i = 0; i < count && array != NULL; i++) {
+        line->incomplete = !encl_array_add(array, cJSON_CreateString(texts[i])) || line->incomplete;
+    }
+    encl_line_item(line, key, array);
+}
+
 encl_status encl_line_print(encl_line *line, FILE *stream) {
     encl_status status = line->incomplete ? encl_fail(ENCL_OUT_OF_MEMORY, "cannot allocate a line of JSON")
                                           : encl_json_write_line(stream, line->object);
@@ -58,6 +66,19 @@ bool encl_array_add(cJSON *array, cJSON *item) {
     }
     cJSON_Delete(item);
     return false;
+}
+
+cJSON *encl_json_text(const char *text, size_t length) {
+    char *copy = NULL;
+    if (encl_copy_text(text, length, &copy) != ENCL_OK) {
+        return NULL;
+    }
+    for (size_t i = 0; i < length; i++) {
+        copy[i] = copy[i] == '\0' ? ' ' : copy[i];
+    }
+    cJSON *item = cJSON_CreateString(copy);
+    free(copy);
+    return item;
 }
 
 cJSON *encl_json_ints(const int32_t *values, size_t count) {

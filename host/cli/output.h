@@ -18,6 +18,7 @@ void encl_line_start(encl_line *line);
 void encl_line_text(encl_line *line, const char *key, const char *value); // NULL: null
 void encl_line_number(encl_line *line, const char *key, double value);
 void encl_line_bool(encl_line *line, const char *key, bool value);
+void encl_line_texts(encl_line *line, const char *key, const char *const *texts, size_t count); // an array
 void encl_line_item(encl_line *line, const char *key, cJSON *item); // takes the item; NULL: no memory
 // Prints to `stream` and frees. Also frees on failure.
 encl_status encl_line_print(encl_line *line, FILE *stream);
@@ -27,6 +28,8 @@ void encl_line_free(encl_line *line);
 
 // Appends to an array; false (and the item freed) where either is NULL or memory is out.
 bool encl_array_add(cJSON *array, cJSON *item);
+// A part of a text. NUL, which ends a string for cJSON, becomes a blank.
+cJSON *encl_json_text(const char *text, size_t length);
 cJSON *encl_json_ints(const int32_t *values, size_t count);
 
 // "1.5 GiB". The text must hold 32 bytes.

@@ -39,7 +39,8 @@ typedef struct settings {
 } settings;
 
 static const struct argp_option options[] = {
-    {"shape", KEY_SHAPE, "NAME", 0, "A model of this shape with random weights: minilm, rbt3, base, large", 0},
+    {"shape", KEY_SHAPE, "NAME", 0,
+     "A model of this shape with random weights: minilm, rbt3, base, large, …; '?' lists all", 0},
     {"batch", KEY_BATCH, "LIST", 0, "With --shape: sequences in a batch (default 8)", 0},
     {"seq", KEY_SEQ, "LIST", 0, "With --shape: tokens in a sequence (default 128)", 0},
     {"repeat", KEY_REPEAT, "N", 0, "Runs, plain and profiled (default 10)", 0},

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/base/json.h"
+#include "host/model/config_file.h"
 
 // Bounds are far above every published model and far below what could overflow or exhaust memory by itself.
-enum { CONFIG_BYTES = 16 << 20, MAX_LABELS = 1 << 16, MAX_LAYERS = 1024, MAX_WIDTH = 1 << 16, MAX_ROWS = 1 << 24 };
+enum { MAX_LABELS = 1 << 16, MAX_LAYERS = 1024, MAX_WIDTH = 1 << 16, MAX_ROWS = 1 << 24 };
 
 static const struct {
     const char *name;
@@ -25,16 +25,106 @@ static encl_status copy_text(const char *text, char **copy) {
     return encl_copy_text(text, strlen(text), copy);
 }
 
-static encl_status find_file(const encl_folder *folder, const char **name) {
-    static const char *const names[] = {"config.json", "bert_config.json"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (encl_folder_has(folder, names[i])) {
-            *name = names[i];
-            return ENCL_OK;
+// ---- What kind of model -----------------------------------------------------------------------------------
+
+static const struct {
+    const char *type;
+    const char *class; // how the names of its architectures begin
+} kinds[] = {{"bert", "Bert"}, {"ernie", "Ernie"}, {"roberta", "Roberta"}};
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
+
+// The model type whose class an architecture is of ("BertForMaskedLM", "BertModel"); NULL: none of those that are read.
+static const char *type_of(const char *architecture) {
+    const char *end = strstr(architecture, "For");
+    end = end != NULL ? end : strstr(architecture, "Model");
+    for (size_t i = 0; i < KINDS && end != NULL; i++) {
+        const size_t length = strlen(kinds[i].class);
+        if ((size_t)(end - architecture) == length && strncmp(architecture, kinds[i].class, length) == 0) {
+            return kinds[i].type;
         }
     }
-    return encl_fail(ENCL_NOT_FOUND, "%s: no configuration found; looked for %s, %s", encl_folder_path(folder),
-                     names[0], names[1]);
+    return NULL;
+}
+
+static const char supported[] =
+    "bert, ernie, or roberta where it is BERT (a vocab.txt, 2 token types, 512 positions from 0)";
+
+static encl_status read_kind(const char *path, const cJSON *json, encl_config *config) {
+    encl_status status = ENCL_OK;
+    const char *type = NULL;
+    const char *architecture = "";
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(json, "architectures");
+    if (list != NULL && !cJSON_IsNull(list)) {
+        if (!cJSON_IsArray(list) || (list->child != NULL && !cJSON_IsString(list->child))) {
+            return encl_fail(ENCL_FORMAT, "%s: architectures: expected an array of texts", path);
+        }
+        architecture = list->child != NULL ? list->child->valuestring : "";
+    }
+    ENCL_TRY(encl_json_get_text(path, json, "model_type", &type));
+    const char *class_type = architecture[0] == '\0' ? "bert" : type_of(architecture);
+    if (type == NULL && class_type == NULL) {
+        return encl_fail(ENCL_UNSUPPORTED, "%s: architectures: found '%.80s', expected one of model type %s", path,
+                         architecture, supported);
+    }
+    bool known = type == NULL;
+    for (size_t i = 0; i < KINDS; i++) {
+        known = known || strcmp(type, kinds[i].type) == 0;
+    }
+    if (!known) {
+        return encl_fail(ENCL_UNSUPPORTED, "%s: model_type: found '%.80s', expected %s", path, type, supported);
+    }
+    const bool is_roberta = class_type != NULL && strcmp(class_type, "roberta") == 0;
+    ENCL_TRY(copy_text(is_roberta || type == NULL ? class_type : type, &config->model_type));
+    status = copy_text(architecture, &config->architecture);
+cleanup:
+    return status;
+}
+
+// RoBERTa (Liu et al. 2019) has byte-level BPE, one token type and positions that begin behind the padding's id. Some
+// that were trained with BERT's code, as hfl's, have none of that and are BERT by another name.
+static encl_status check_roberta(const char *path, const encl_folder *folder, encl_config *config) {
+    const bool has_words = encl_folder_has(folder, "vocab.txt");
+    const bool has_pairs = encl_folder_has(folder, "merges.txt") || encl_folder_has(folder, "vocab.json");
+    if (!has_words || has_pairs || config->type_vocabulary != 2 || config->max_position != 512) {
+        return encl_fail(ENCL_UNSUPPORTED,
+                         "%s: model_type: found 'roberta' with %s, %d token types and %d positions, expected %s", path,
+                         has_pairs || !has_words ? "no WordPiece vocabulary" : "a vocab.txt", config->type_vocabulary,
+                         config->max_position, supported);
+    }
+    encl_string note = {0};
+    const encl_status status =
+        encl_string_format(&note, "%s says roberta; read as BERT: its vocabulary is WordPiece's", config->file);
+    free(config->note);
+    config->note = note.text;
+    return status;
+}
+
+// ERNIE (Sun et al. 2019) is BERT; its third version may add a learned vector that says which task it is about, and
+// both libraries take task 0 unless told otherwise.
+static encl_status read_tasks(const char *path, const cJSON *json, encl_config *config) {
+    encl_status status = ENCL_OK;
+    bool used = false;
+    int64_t count = 3;
+    int64_t task = 0;
+    ENCL_TRY(encl_json_get_bool(path, json, "use_task_id", &used));
+    ENCL_TRY(encl_json_get_int(path, json, "task_type_vocab_size", 1, MAX_WIDTH, &count));
+    ENCL_TRY(encl_json_get_int(path, json, "task_id", 0, INT32_MAX, &task));
+    if (used && task != 0) {
+        return encl_fail(ENCL_UNSUPPORTED, "%s: task_id: found %lld, expected 0", path, (long long)task);
+    }
+    config->task_types = used ? (int32_t)count : 0;
+cleanup:
+    return status;
+}
+
+static encl_status check_kind(const char *path, const cJSON *json, const encl_folder *folder, encl_config *config) {
+    encl_status status = copy_text("", &config->note);
+    if (status == ENCL_OK && strcmp(config->model_type, "roberta") == 0) {
+        status = check_roberta(path, folder, config);
+    } else if (status == ENCL_OK && strcmp(config->model_type, "ernie") == 0) {
+        status = read_tasks(path, json, config);
+    }
+    return status;
 }
 
 // A text that decides whether this runtime computes what the model means: anything but `expected` is refused.
@@ -116,25 +206,15 @@ cleanup:
     return status;
 }
 
+// ---- Texts and labels -------------------------------------------------------------------------------------
+
 static encl_status read_texts(const char *path, const cJSON *json, encl_config *config) {
     encl_status status = ENCL_OK;
-    const char *model_type = "bert";
     const char *dtype = "";
     const char *problem_type = "";
-    const char *architecture = "";
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(json, "architectures");
-    if (list != NULL && !cJSON_IsNull(list)) {
-        if (!cJSON_IsArray(list) || (list->child != NULL && !cJSON_IsString(list->child))) {
-            return encl_fail(ENCL_FORMAT, "%s: architectures: expected an array of texts", path);
-        }
-        architecture = list->child != NULL ? list->child->valuestring : "";
-    }
-    ENCL_TRY(encl_json_get_text(path, json, "model_type", &model_type));
     ENCL_TRY(encl_json_get_text(path, json, "torch_dtype", &dtype));
     ENCL_TRY(encl_json_get_text(path, json, "dtype", &dtype)); // its name since transformers 4.56
     ENCL_TRY(encl_json_get_text(path, json, "problem_type", &problem_type));
-    ENCL_TRY(copy_text(architecture, &config->architecture));
-    ENCL_TRY(copy_text(model_type, &config->model_type));
     ENCL_TRY(copy_text(dtype, &config->dtype));
     ENCL_TRY(copy_text(problem_type, &config->problem_type));
 cleanup:
@@ -179,6 +259,15 @@ static encl_status read_names(const char *path, const cJSON *names, encl_config 
     return ENCL_OK;
 }
 
+static void free_labels(encl_config *config) {
+    for (size_t i = 0; i < config->label_count; i++) {
+        free(config->labels[i]);
+    }
+    free(config->labels);
+    config->labels = NULL;
+    config->label_count = 0;
+}
+
 // Labels without names are LABEL_0, LABEL_1, …
 static encl_status number_labels(encl_config *config) {
     for (size_t i = 0; i < config->label_count; i++) {
@@ -190,6 +279,17 @@ static encl_status number_labels(encl_config *config) {
         }
     }
     return ENCL_OK;
+}
+
+encl_status encl_config_number_labels(encl_config *config, size_t count) {
+    free_labels(config);
+    encl_status status = encl_allocate(count, sizeof *config->labels, (void **)&config->labels);
+    if (status == ENCL_OK) {
+        config->label_count = count;
+        config->labels_named = false;
+        status = number_labels(config);
+    }
+    return status;
 }
 
 // As transformers does: id2label gives the labels, but a num_labels that differs from its size wins.
@@ -208,22 +308,22 @@ static encl_status read_labels(const char *path, const cJSON *json, encl_config 
     ENCL_TRY(encl_json_get_int(path, json, "num_labels", 1, MAX_LABELS, &count));
     ENCL_TRY(encl_allocate((size_t)count, sizeof *config->labels, (void **)&config->labels));
     config->label_count = (size_t)count;
-    status = named && count == name_count ? read_names(path, names, config) : number_labels(config);
+    config->labels_named = named && count == name_count;
+    status = config->labels_named ? read_names(path, names, config) : number_labels(config);
 cleanup:
     return status;
 }
 
+// ---- All --------------------------------------------------------------------------------------------------
+
 encl_status encl_config_read(const encl_folder *folder, encl_config *config) {
     encl_status status = ENCL_OK;
-    const char *name = NULL;
     char *path = NULL;
     cJSON *json = NULL;
     encl_config read = {.tied = true};
     *config = (encl_config){0};
-    ENCL_TRY(find_file(folder, &name));
-    ENCL_TRY(encl_folder_place(folder, name, &path));
-    ENCL_TRY(encl_folder_read_json(folder, name, CONFIG_BYTES, &json));
-    ENCL_TRY(require_text(path, json, "model_type", "bert"));
+    ENCL_TRY(encl_config_file_read(folder, &read.file, &path, &json));
+    ENCL_TRY(read_kind(path, json, &read));
     ENCL_TRY(require_text(path, json, "position_embedding_type", "absolute"));
     ENCL_TRY(refuse_flag(path, json, "is_decoder"));
     ENCL_TRY(refuse_flag(path, json, "add_cross_attention"));
@@ -232,6 +332,7 @@ encl_status encl_config_read(const encl_folder *folder, encl_config *config) {
     ENCL_TRY(read_numerics(path, json, &read));
     ENCL_TRY(read_texts(path, json, &read));
     ENCL_TRY(read_labels(path, json, &read));
+    ENCL_TRY(check_kind(path, json, folder, &read));
     *config = read;
     read = (encl_config){0};
 cleanup:
@@ -242,12 +343,11 @@ cleanup:
 }
 
 void encl_config_free(encl_config *config) {
-    for (size_t i = 0; i < config->label_count; i++) {
-        free(config->labels[i]);
-    }
-    free(config->labels);
+    free_labels(config);
+    free(config->file);
     free(config->architecture);
     free(config->model_type);
+    free(config->note);
     free(config->dtype);
     free(config->problem_type);
     *config = (encl_config){0};

@@ -121,16 +121,128 @@ static encl_status collect_head(encl_model *model, const head_row *row, encl_hea
         bool is_found = false;
         ENCL_TRY(encl_model_find_weight(model, stored_name(model, weight), extents[weight->rows],
                                         extents[weight->columns], false, &found.weights[i], &is_found));
+        if (weight->otherwise != NULL) { // tied: both names are one weight
+            encl_model_use_tensor(model, weight->otherwise);
+        }
     }
     *head = found;
 cleanup:
     return status;
 }
 
+// The labels are those of the classifier, if it classifies.
+static encl_status check_labels(encl_model *model) {
+    static const encl_head labelled[] = {ENCL_HEAD_CLASSIFY, ENCL_HEAD_NER};
+    for (size_t i = 0; i < sizeof labelled / sizeof labelled[0]; i++) {
+        const encl_head_weights *head = &model->heads[labelled[i]];
+        if (head->width == 0 || (size_t)head->width == model->config.label_count) {
+            continue;
+        }
+        if (model->config.labels_named) {
+            return encl_fail(ENCL_FORMAT, "%s: tensor %s has %d rows, %s names %zu labels", model->path,
+                             head->weights[WEIGHT].name, (int)head->width, model->config.file,
+                             model->config.label_count);
+        }
+        return encl_config_number_labels(&model->config, (size_t)head->width);
+    }
+    return ENCL_OK;
+}
+
 encl_status encl_head_collect(encl_model *model) {
     for (size_t i = 0; i < ENCL_HEADS; i++) {
         const encl_status status = collect_head(model, &rows[i], &model->heads[i]);
         if (status != ENCL_OK) {
+            return status;
+        }
+    }
+    return check_labels(model);
+}
+
+// ---- What is missing --------------------------------------------------------------------------------------
+
+// What transformers' classes have behind the encoder.
+static const struct {
+    const char *architecture; // the end of its name
+    encl_head heads[2];
+    size_t head_count;
+    bool pooler;
+} expectations[] = {
+    {"ForPreTraining", {ENCL_HEAD_FILL_MASK, ENCL_HEAD_NEXT_SENTENCE}, 2, true},
+    {"ForPretraining", {ENCL_HEAD_FILL_MASK, ENCL_HEAD_NEXT_SENTENCE}, 2, true}, // as PaddleNLP spells it
+    {"ForMaskedLM", {ENCL_HEAD_FILL_MASK}, 1, false},
+    {"ForNextSentencePrediction", {ENCL_HEAD_NEXT_SENTENCE}, 1, true},
+    {"ForSequenceClassification", {ENCL_HEAD_CLASSIFY}, 1, true},
+    {"ForTokenClassification", {ENCL_HEAD_NER}, 1, false},
+    {"ForQuestionAnswering", {ENCL_HEAD_QA}, 1, false},
+    {"ForMultipleChoice", {ENCL_HEAD_MULTIPLE_CHOICE}, 1, true},
+    {"Model", {0}, 0, true},
+};
+
+static bool ends_with(const char *text, const char *ending) {
+    const size_t length = strlen(text);
+    const size_t ending_length = strlen(ending);
+    return length >= ending_length && strcmp(text + length - ending_length, ending) == 0;
+}
+
+encl_status encl_head_list_missing(const encl_model *model, encl_status (*add)(void *context, const char *name),
+                                   void *context) {
+    static const char *const pooler[] = {"pooler.dense.weight", "pooler.dense.bias"};
+    const char *architecture = model->config.architecture;
+    encl_status status = ENCL_OK;
+    size_t e = 0;
+    while (e < sizeof expectations / sizeof expectations[0] && !ends_with(architecture, expectations[e].architecture)) {
+        e++;
+    }
+    if (e == sizeof expectations / sizeof expectations[0]) {
+        return ENCL_OK;
+    }
+    for (size_t i = 0; i < 2 && expectations[e].pooler; i++) {
+        if (encl_model_find_tensor(model, pooler[i]) == NULL) {
+            ENCL_TRY(add(context, pooler[i]));
+        }
+    }
+    for (size_t i = 0; i < expectations[e].head_count; i++) {
+        const head_row *row = &rows[expectations[e].heads[i]];
+        for (size_t j = 0; j < ENCL_HEAD_WEIGHTS && row->weights[j].name != NULL; j++) {
+            const weight_row *weight = &row->weights[j];
+            if (stored_name(model, weight) == NULL) {
+                ENCL_TRY(add(context, weight->otherwise != NULL ? weight->otherwise : weight->name));
+            }
+        }
+    }
+cleanup:
+    return status;
+}
+
+// Whether all elements of a vector are `expected`.
+static encl_status is_constant(const encl_weight *vector, float expected, bool *constant) {
+    enum { PART = 4096 };
+    float values[PART];
+    *constant = true;
+    for (int64_t row = 0; row < vector->rows && *constant; row += PART) {
+        const int64_t count = vector->rows - row < PART ? vector->rows - row : PART;
+        const encl_status status = vector->read(vector->context, row, count, values);
+        if (status != ENCL_OK) {
+            return status;
+        }
+        for (int64_t i = 0; i < count; i++) {
+            *constant = *constant && values[i] == expected;
+        }
+    }
+    return ENCL_OK;
+}
+
+encl_status encl_head_is_untrained(const encl_model *model, bool *untrained) {
+    static const struct {
+        size_t weight;
+        float initial;
+    } initials[] = {{TRANSFORM_GAMMA, 1.0f}, {TRANSFORM_BETA, 0.0f}, {DECODER_BIAS, 0.0f}};
+    const encl_head_weights *head = &model->heads[ENCL_HEAD_FILL_MASK];
+    *untrained = head->width > 0;
+    for (size_t i = 0; i < sizeof initials / sizeof initials[0] && *untrained; i++) {
+        const encl_status status = is_constant(&head->weights[initials[i].weight], initials[i].initial, untrained);
+        if (status != ENCL_OK) {
+            *untrained = false;
             return status;
         }
     }

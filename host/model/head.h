@@ -37,7 +37,13 @@ encl_status encl_head_add(const encl_model *model, encl_head head, encl_graph *g
 // The model's encoder with the head behind it; output 0 is the logits.
 encl_status encl_head_graph(const encl_model *model, encl_head head, encl_graph **graph);
 
-// Finds the weights of every head that the model's tensors and architecture have.
+// Finds the weights of every head that the model's tensors and architecture have. Where the configuration names no
+// labels, a classifier's rows say how many there are; labels that it names must be as many.
 encl_status encl_head_collect(encl_model *model);
+// Calls add() with the name of every tensor that the architecture's heads and pooler need and the model lacks.
+encl_status encl_head_list_missing(const encl_model *model, encl_status (*add)(void *context, const char *name),
+                                   void *context);
+// Whether the MLM head is as it was before training: gain 1, shift 0, bias 0, to the bit.
+encl_status encl_head_is_untrained(const encl_model *model, bool *untrained);
 
 #endif

@@ -7,7 +7,23 @@
 #include "host/model/bert.h"
 #include "host/model/head.h"
 #include "host/model/sentence.h"
+#include "host/model/state_dict.h"
 #include "host/text/tokenizer.h"
+
+// Texts that a model owns.
+typedef struct encl_texts {
+    char **texts;
+    size_t count;
+    size_t capacity;
+} encl_texts;
+encl_status encl_texts_add(encl_texts *texts, const char *text);
+void encl_texts_free(encl_texts *texts); // zeroed ones are allowed
+
+// ERNIE's token types: every row with the first of the tasks added.
+typedef struct encl_task_types {
+    const encl_tensor *types;
+    const encl_tensor *tasks;
+} encl_task_types;
 
 struct encl_model {
     encl_model_info info;
@@ -15,20 +31,45 @@ struct encl_model {
     encl_config config;
     encl_sentence_config sentence;
     encl_checkpoint *checkpoint; // NULL for a shape
+    encl_state_dict *state;      // its tensors; NULL for a shape
     encl_tokenizer *tokenizer;   // NULL for a shape
+    encl_task_types task_types;
     encl_bert bert;
     encl_head_weights heads[ENCL_HEADS];
     void *random; // of a shape: what its weights are drawn from
+    // What info shows.
+    const char *head_names[ENCL_HEADS];
+    encl_texts missing;
+    encl_texts unused;
+    encl_texts notes;
 };
 
 // The rest of encl_model_open_shape: fills config and bert with seeded random weights.
 encl_status encl_model_randomize(encl_model *model, const char *shape, uint64_t seed);
 
+// ---- weights.c --------------------------------------------------------------------------------------------
+
 // The tensor of a name as transformers has it, with or without the prefix `bert.`; NULL: none.
 const encl_tensor *encl_model_find_tensor(const encl_model *model, const char *name);
+// The weight that a tensor is, whose shape must be [rows, columns] of floats; columns = 0: a vector. `path` is for
+// messages.
+encl_status encl_model_weight(const char *path, const encl_tensor *tensor, int64_t rows, int64_t columns,
+                              encl_weight *weight);
 // The weight of a name, whose shape must be [rows, columns] (columns = 0: a vector of floats), as encl_bert_find says.
-// The context is the model.
+// The context is the model, whose tensor is marked as used.
 encl_status encl_model_find_weight(void *context, const char *name, int64_t rows, int64_t columns, bool optional,
                                    encl_weight *weight, bool *found);
+// Marks the tensor of a name, if there is one, as used without making a weight of it.
+void encl_model_use_tensor(encl_model *model, const char *name);
+// Finds the encoder's weights: bert.h's, with ERNIE's tasks added.
+encl_status encl_model_collect(encl_model *model);
+bool encl_dtype_is_float(encl_dtype dtype); // what a weight may be
+
+// ---- info.c -----------------------------------------------------------------------------------------------
+
+// Fills info from everything else.
+encl_status encl_model_fill_info(encl_model *model);
+// Keeps a note for info and logs it.
+encl_status encl_model_note(encl_model *model, const char *text);
 
 #endif

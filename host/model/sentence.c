@@ -40,12 +40,19 @@ cleanup:
 
 // ---- Pooling ----------------------------------------------------------------------------------------------
 
-static encl_status set_mode(const char *path, const cJSON *word, bool *chosen) {
+static encl_status add_mode(const char *path, encl_pooling mode, encl_sentence_config *sentence) {
+    if (sentence->pooling_count == ENCL_SENTENCE_POOLINGS) {
+        return encl_fail(ENCL_UNSUPPORTED, "%s: pooling_mode: found more than %d modes", path, ENCL_SENTENCE_POOLINGS);
+    }
+    sentence->pooling[sentence->pooling_count++] = mode;
+    return ENCL_OK;
+}
+
+static encl_status add_word(const char *path, const cJSON *word, encl_sentence_config *sentence) {
     const char *name = cJSON_IsString(word) ? word->valuestring : "";
     for (size_t i = 0; i < ENCL_POOLING_MODES; i++) {
         if (strcmp(name, modes[i].word) == 0) {
-            chosen[i] = true;
-            return ENCL_OK;
+            return add_mode(path, (encl_pooling)i, sentence);
         }
     }
     return encl_fail(cJSON_IsString(word) ? ENCL_UNSUPPORTED : ENCL_FORMAT,
@@ -54,20 +61,24 @@ static encl_status set_mode(const char *path, const cJSON *word, bool *chosen) {
                      path, name);
 }
 
-static encl_status read_modes(const char *path, const cJSON *json, bool *chosen) {
+// Words stand in the order in which vectors are concatenated; flags have one of their own.
+static encl_status read_modes(const char *path, const cJSON *json, encl_sentence_config *sentence) {
     encl_status status = ENCL_OK;
     const cJSON *words = cJSON_GetObjectItemCaseSensitive(json, "pooling_mode");
     if (cJSON_IsArray(words)) {
         const cJSON *word;
         cJSON_ArrayForEach(word, words) {
-            ENCL_TRY(set_mode(path, word, chosen));
+            ENCL_TRY(add_word(path, word, sentence));
         }
     } else if (words != NULL && !cJSON_IsNull(words)) {
-        ENCL_TRY(set_mode(path, words, chosen));
+        ENCL_TRY(add_word(path, words, sentence));
     } else {
         for (size_t i = 0; i < ENCL_POOLING_MODES; i++) {
-            chosen[i] = modes[i].standard;
-            ENCL_TRY(encl_json_get_bool(path, json, modes[i].key, &chosen[i]));
+            bool chosen = modes[i].standard;
+            ENCL_TRY(encl_json_get_bool(path, json, modes[i].key, &chosen));
+            if (chosen) {
+                ENCL_TRY(add_mode(path, (encl_pooling)i, sentence));
+            }
         }
     }
 cleanup:
@@ -89,18 +100,13 @@ static encl_status read_pooling(const encl_folder *folder, const char *module, c
     encl_status status = ENCL_OK;
     char *path = NULL;
     cJSON *json = NULL;
-    bool chosen[ENCL_POOLING_MODES] = {0};
     ENCL_TRY(read_file(folder, module, "config.json", true, &path, &json));
     ENCL_TRY(check_width(path, json, "word_embedding_dimension", config));
     ENCL_TRY(check_width(path, json, "embedding_dimension", config)); // its name since 6.0
     ENCL_TRY(encl_json_get_bool(path, json, "include_prompt", &sentence->include_prompt));
-    ENCL_TRY(read_modes(path, json, chosen));
     sentence->pooling_count = 0;
-    for (size_t i = 0; i < ENCL_POOLING_MODES; i++) {
-        if (chosen[i]) {
-            sentence->pooling[sentence->pooling_count++] = (encl_pooling)i;
-        }
-    }
+    ENCL_TRY(read_modes(path, json, sentence));
+    sentence->width = (int32_t)sentence->pooling_count * config->hidden;
     if (sentence->pooling_count == 0) {
         status = encl_fail(ENCL_FORMAT, "%s: found no pooling mode, expected at least one", path);
     }
@@ -112,8 +118,31 @@ cleanup:
 
 // ---- Modules ----------------------------------------------------------------------------------------------
 
-// How far the chain of modules has come. It must be Transformer, Pooling, then at most Normalize.
-typedef enum stage { STAGE_START, STAGE_TRANSFORMER, STAGE_POOLING, STAGE_NORMALIZE } stage;
+// How far the chain of modules has come. It must be Transformer, Pooling, then Dense and Normalize in any order.
+typedef enum stage { STAGE_START, STAGE_TRANSFORMER, STAGE_POOLING } stage;
+
+static encl_status grow_dense(encl_sentence_config *sentence) {
+    const encl_status status = encl_reserve((void **)&sentence->dense, &sentence->dense_capacity,
+                                            sentence->dense_count + 1, sizeof *sentence->dense);
+    if (status == ENCL_OK) {
+        sentence->dense[sentence->dense_count++] = (encl_dense){0};
+    }
+    return status;
+}
+
+static encl_status read_dense(const encl_folder *folder, const char *module, encl_sentence_config *sentence) {
+    encl_status status = ENCL_OK;
+    if (sentence->normalize) { // not the end
+        ENCL_TRY(grow_dense(sentence));
+        sentence->normalize = false;
+    }
+    ENCL_TRY(grow_dense(sentence));
+    encl_dense *dense = &sentence->dense[sentence->dense_count - 1];
+    ENCL_TRY(encl_dense_read(folder, module, sentence->width, dense));
+    sentence->width = dense->out;
+cleanup:
+    return status;
+}
 
 // Reads one entry {idx, name, path, type}. Types differ in their packages between versions, not in the last part.
 static encl_status read_module(const char *place, const encl_folder *folder, const cJSON *module,
@@ -137,13 +166,13 @@ static encl_status read_module(const char *place, const encl_folder *folder, con
     } else if (strcmp(name, "Pooling") == 0 && *reached == STAGE_TRANSFORMER) {
         *reached = STAGE_POOLING;
         status = read_pooling(folder, path, config, sentence);
-    } else if (strcmp(name, "Normalize") == 0 && *reached >= STAGE_POOLING) {
-        *reached = STAGE_NORMALIZE;
+    } else if (strcmp(name, "Dense") == 0 && *reached == STAGE_POOLING) {
+        status = read_dense(folder, path, sentence);
+    } else if (strcmp(name, "Normalize") == 0 && *reached == STAGE_POOLING) {
         sentence->normalize = true;
     } else {
         status = encl_fail(ENCL_UNSUPPORTED,
-                           "%s: found module '%s', expected Transformer, Pooling, then Normalize or "
-                           "nothing",
+                           "%s: found module '%s', expected Transformer, Pooling, then Dense, Normalize or nothing",
                            place, type);
     }
 cleanup:
@@ -257,8 +286,11 @@ encl_status encl_sentence_config_read(const encl_folder *folder, const encl_conf
                                       encl_sentence_config *sentence) {
     encl_status status = ENCL_OK;
     char *path = NULL;
-    encl_sentence_config read = {
-        .pooling_count = 1, .pooling = {ENCL_POOLING_MEAN}, .include_prompt = true, .max_sequence = -1};
+    encl_sentence_config read = {.pooling_count = 1,
+                                 .pooling = {ENCL_POOLING_MEAN},
+                                 .include_prompt = true,
+                                 .max_sequence = -1,
+                                 .width = config->hidden};
     *sentence = (encl_sentence_config){0};
     ENCL_TRY(encl_folder_place(folder, modules_name, &path));
     read.found = encl_folder_has(folder, modules_name);
@@ -284,6 +316,10 @@ void encl_sentence_config_free(encl_sentence_config *sentence) {
         free(sentence->prompt_names[i]);
         free(sentence->prompts[i]);
     }
+    for (size_t i = 0; i < sentence->dense_count; i++) {
+        encl_dense_free(&sentence->dense[i]);
+    }
+    free(sentence->dense);
     free(sentence->prompt_names);
     free(sentence->prompts);
     free(sentence->similarity);

@@ -6,18 +6,56 @@
 #include "host/model/model.h"
 #include "runtime/base/random.h"
 
-typedef struct shape_row {
-    const char *name;
-    int32_t layers, hidden, heads, intermediate, vocabulary;
-} shape_row;
-
-static const shape_row shapes[] = {
-    {"minilm", 6, 384, 12, 1536, 30522},
-    {"rbt3", 3, 768, 12, 3072, 21128},
-    {"base", 12, 768, 12, 3072, 21128},
-    {"large", 24, 1024, 16, 4096, 21128},
+// name, layers, hidden, heads, intermediate, vocabulary, max_position, type_vocabulary, casing
+static const encl_model_shape shapes[] = {
+    // Sizes by themselves.
+    {"minilm", 6, 384, 12, 1536, 30522, 512, 2, "uncased"},
+    {"base", 12, 768, 12, 3072, 21128, 512, 2, "uncased"},
+    {"large", 24, 1024, 16, 4096, 21128, 512, 2, "uncased"},
+    // Google's BERT, and its whole-word-masking checkpoints.
+    {"bert-base-chinese", 12, 768, 12, 3072, 21128, 512, 2, "uncased"},
+    {"bert-base-uncased", 12, 768, 12, 3072, 30522, 512, 2, "uncased"},
+    {"bert-base-cased", 12, 768, 12, 3072, 28996, 512, 2, "cased"},
+    {"bert-large-uncased", 24, 1024, 16, 4096, 30522, 512, 2, "uncased"},
+    {"bert-large-cased", 24, 1024, 16, 4096, 28996, 512, 2, "cased"},
+    {"bert-large-uncased-whole-word-masking", 24, 1024, 16, 4096, 30522, 512, 2, "uncased"},
+    {"bert-large-cased-whole-word-masking", 24, 1024, 16, 4096, 28996, 512, 2, "cased"},
+    {"bert-base-multilingual-uncased", 12, 768, 12, 3072, 105879, 512, 2, "uncased"},
+    {"bert-base-multilingual-cased", 12, 768, 12, 3072, 119547, 512, 2, "cased"},
+    // HFL's Chinese models with whole-word masking.
+    {"bert-wwm", 12, 768, 12, 3072, 21128, 512, 2, "uncased"},
+    {"bert-wwm-ext", 12, 768, 12, 3072, 21128, 512, 2, "uncased"},
+    {"roberta-wwm-ext", 12, 768, 12, 3072, 21128, 512, 2, "uncased"},
+    {"roberta-wwm-ext-large", 24, 1024, 16, 4096, 21128, 512, 2, "uncased"},
+    {"rbt3", 3, 768, 12, 3072, 21128, 512, 2, "uncased"},
+    {"rbt4", 4, 768, 12, 3072, 21128, 512, 2, "uncased"},
+    {"rbt6", 6, 768, 12, 3072, 21128, 512, 2, "uncased"},
+    {"rbtl3", 3, 1024, 16, 4096, 21128, 512, 2, "uncased"},
+    {"macbert-base", 12, 768, 12, 3072, 21128, 512, 2, "uncased"},
+    {"macbert-large", 24, 1024, 16, 4096, 21128, 512, 2, "uncased"},
+    // Sentence embeddings.
+    {"minilm-l6", 6, 384, 12, 1536, 30522, 512, 2, "uncased"},
+    {"minilm-l12", 12, 384, 12, 1536, 30522, 512, 2, "uncased"},
+    {"bge-small-zh", 4, 512, 8, 2048, 21128, 512, 2, "uncased"},
+    {"bge-base-zh", 12, 768, 12, 3072, 21128, 512, 2, "uncased"},
+    {"bge-large-zh", 24, 1024, 16, 4096, 21128, 512, 2, "uncased"},
+    {"bge-small-en", 12, 384, 12, 1536, 30522, 512, 2, "uncased"},
+    {"bge-base-en", 12, 768, 12, 3072, 30522, 512, 2, "uncased"},
+    {"bge-large-en", 24, 1024, 16, 4096, 30522, 512, 2, "uncased"},
+    {"e5-small", 12, 384, 12, 1536, 30522, 512, 2, "uncased"},
+    {"e5-base", 12, 768, 12, 3072, 30522, 512, 2, "uncased"},
+    {"e5-large", 24, 1024, 16, 4096, 30522, 512, 2, "uncased"},
+    {"arctic-xs", 6, 384, 12, 1536, 30522, 512, 2, "uncased"},
+    {"arctic-s", 12, 384, 12, 1536, 30522, 512, 2, "uncased"},
+    {"arctic-m", 12, 768, 12, 3072, 30522, 512, 2, "uncased"},
+    {"arctic-l", 24, 1024, 16, 4096, 30522, 512, 2, "uncased"},
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+
+const encl_model_shape *encl_model_shapes(size_t *count) {
+    *count = SHAPES;
+    return shapes;
+}
 
 // One weight's stream of numbers: element i depends on the seed, the weight and i alone.
 typedef struct stream {
@@ -74,7 +112,7 @@ static encl_status unknown(const char *name) {
 
 encl_status encl_model_randomize(encl_model *model, const char *shape, uint64_t seed) {
     encl_status status = ENCL_OK;
-    const shape_row *row = NULL;
+    const encl_model_shape *row = NULL;
     streams *all = NULL;
     for (size_t i = 0; i < SHAPES; i++) {
         row = strcmp(shapes[i].name, shape) == 0 ? &shapes[i] : row;
@@ -88,8 +126,8 @@ encl_status encl_model_randomize(encl_model *model, const char *shape, uint64_t 
     c->heads = row->heads;
     c->intermediate = row->intermediate;
     c->vocabulary = row->vocabulary;
-    c->max_position = 512;
-    c->type_vocabulary = 2;
+    c->max_position = row->max_position;
+    c->type_vocabulary = row->type_vocabulary;
     c->epsilon = 1e-12f;
     c->activation = ENCL_ACTIVATION_GELU;
     const size_t most =

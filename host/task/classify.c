@@ -56,22 +56,6 @@ static void set_labels(const encl_model *model, encl_head head, encl_classifier 
     }
 }
 
-static encl_status make_graph(const encl_model *model, encl_head head, encl_graph **graph) {
-    encl_status status = ENCL_OK;
-    encl_graph *made = NULL;
-    encl_value value = 0;
-    *graph = NULL;
-    ENCL_TRY(encl_graph_create(&made));
-    ENCL_TRY(encl_bert_encode(&model->bert, &model->config, made, &value));
-    ENCL_TRY(encl_head_add(model, head, made, value, &value));
-    ENCL_TRY(encl_graph_output(made, value));
-    *graph = made;
-    made = NULL;
-cleanup:
-    encl_graph_destroy(made);
-    return status;
-}
-
 encl_status encl_classifier_create(const encl_model *model, const encl_device *device,
                                    const encl_classify_options *options, encl_classifier **classifier) {
     static const encl_classify_options default_options = {.max_length = 0};
@@ -86,7 +70,7 @@ encl_status encl_classifier_create(const encl_model *model, const encl_device *d
     ENCL_TRY(choose_head(model, &head));
     set_labels(model, head, c);
     ENCL_TRY(encl_allocate(c->label_count, sizeof *c->scores, (void **)&c->scores));
-    ENCL_TRY(make_graph(model, head, &graph));
+    ENCL_TRY(encl_head_graph(model, head, &graph));
     ENCL_TRY(encl_pipeline_create(device, graph, &options->executable, ENCL_ROWS_SEQUENCES, c->reader.max_length,
                                   &c->pipeline));
     *classifier = c;

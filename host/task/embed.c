@@ -9,6 +9,12 @@ static const encl_embed_options default_options = {0};
 
 // ---- The graph --------------------------------------------------------------------------------------------
 
+// Numbers that pooling gives.
+static int32_t pooled_width(const encl_model *model, const encl_embed_options *options) {
+    const size_t count = options->pooling_count > 0 ? options->pooling_count : model->sentence.pooling_count;
+    return (int32_t)count * model->config.hidden;
+}
+
 static encl_status add_pooling(const encl_model *model, const encl_embed_options *options, encl_graph *graph,
                                encl_value hidden, encl_value *pooled) {
     const encl_pooling *modes = options->pooling_count > 0 ? options->pooling : model->sentence.pooling;
@@ -28,6 +34,24 @@ static encl_status add_pooling(const encl_model *model, const encl_embed_options
     return encl_graph_pool(graph, hidden, modes, count, pooled);
 }
 
+// The modules between pooling and the last normalization.
+static encl_status add_dense(const encl_model *model, const encl_embed_options *options, encl_graph *graph,
+                             encl_value *value) {
+    const encl_sentence_config *sentence = &model->sentence;
+    int32_t width = pooled_width(model, options);
+    encl_status status = ENCL_OK;
+    for (size_t i = 0; i < sentence->dense_count && status == ENCL_OK; i++) {
+        const encl_dense *dense = &sentence->dense[i];
+        if (dense->module != NULL && dense->in != width) {
+            return encl_fail(ENCL_INVALID, "pooling gives %d numbers, the model's module %s takes %d", (int)width,
+                             dense->module, (int)dense->in);
+        }
+        width = dense->module != NULL ? dense->out : width;
+        status = encl_dense_add(dense, graph, value);
+    }
+    return status;
+}
+
 encl_status encl_model_embed_graph(const encl_model *model, const encl_embed_options *options, encl_graph **graph) {
     encl_status status = ENCL_OK;
     encl_graph *made = NULL;
@@ -40,6 +64,7 @@ encl_status encl_model_embed_graph(const encl_model *model, const encl_embed_opt
     ENCL_TRY(encl_bert_encode(&model->bert, &model->config, made, &value));
     if (!options->tokens) {
         ENCL_TRY(add_pooling(model, options, made, value, &value));
+        ENCL_TRY(add_dense(model, options, made, &value));
         if (normalize) {
             ENCL_TRY(encl_graph_normalize(made, value, &value));
         }
@@ -56,6 +81,7 @@ cleanup:
 
 struct encl_embedder {
     const char *prompt; // text put before every text, "" for none
+    int32_t skip;       // tokens of [CLS] and the prompt that are not pooled
     encl_reader reader;
     encl_string prompted; // the last text with its prompt
     encl_pipeline *pipeline;
@@ -89,10 +115,22 @@ static encl_status find_prompt(const encl_model *model, const char *name, const 
         encl_string_free(&list);
         return status;
     }
-    return sentence->include_prompt || **prompt == '\0'
-               ? ENCL_OK
-               : encl_fail(ENCL_UNSUPPORTED, "%s: pooling leaves out the prompt's tokens (include_prompt is false)",
-                           model->path);
+    return ENCL_OK;
+}
+
+// Where pooling leaves out the prompt: its tokens as it stands alone, with [CLS] and without [SEP].
+static encl_status count_skipped(const encl_model *model, encl_embedder *e) {
+    e->skip = 0;
+    if (model->sentence.include_prompt || *e->prompt == '\0') {
+        return ENCL_OK;
+    }
+    const encl_status status = encl_tokenizer_encode(model->tokenizer, e->prompt, strlen(e->prompt), NULL, 0,
+                                                     (size_t)e->reader.max_length, &e->reader.encoding);
+    if (status != ENCL_OK) {
+        return encl_fail_context(status, "%s: the prompt", model->path);
+    }
+    e->skip = (int32_t)e->reader.encoding.count - 1;
+    return ENCL_OK;
 }
 
 encl_status encl_embedder_create(const encl_model *model, const encl_device *device, const encl_embed_options *options,
@@ -105,13 +143,15 @@ encl_status encl_embedder_create(const encl_model *model, const encl_device *dev
     ENCL_TRY(encl_allocate(1, sizeof *e, (void **)&e));
     ENCL_TRY(encl_reader_init(model, options->max_length, options->refuse_long, &e->reader));
     ENCL_TRY(find_prompt(model, options->prompt, &e->prompt));
+    ENCL_TRY(count_skipped(model, e));
     ENCL_TRY(encl_model_embed_graph(model, options, &graph));
     ENCL_TRY(encl_pipeline_create(device, graph, &options->executable,
                                   options->tokens ? ENCL_ROWS_TOKENS : ENCL_ROWS_SEQUENCES, e->reader.max_length,
                                   &e->pipeline));
-    const size_t modes = options->pooling_count > 0 ? options->pooling_count : model->sentence.pooling_count;
     e->tokens = options->tokens;
-    e->width = model->config.hidden * (options->tokens ? 1 : (int32_t)modes);
+    e->width = options->tokens                   ? model->config.hidden
+               : model->sentence.dense_count > 0 ? model->sentence.width
+                                                 : pooled_width(model, options);
     *embedder = e;
     e = NULL;
 cleanup:
@@ -164,6 +204,8 @@ static encl_status next_sequence(void *context, encl_sequence *sequence) {
     sequence->ids = e->reader.encoding.ids;
     sequence->types = e->reader.encoding.types;
     sequence->count = (int32_t)e->reader.encoding.count;
+    // A text and its prompt may share tokens; the last one, [SEP], is always pooled.
+    sequence->skip = e->skip < sequence->count ? e->skip : sequence->count - 1;
 cleanup:
     return status;
 }

@@ -16,12 +16,14 @@ typedef struct batch {
     int32_t *types;      // [capacity.tokens]
     int32_t *offsets;    // [capacity.sequences + 1] where sequences begin in ids
     int32_t *rows;       // [capacity.selected] selected tokens of the batch
+    int32_t *skips;      // [capacity.sequences] tokens that pooling leaves out
     int32_t *first_rows; // [capacity.sequences + 1] where sequences begin in rows
     size_t *first_cells; // [capacity.sequences + 1] where sequences begin in notes
     size_t *note_bytes;  // [capacity.sequences]
     max_align_t *notes;  // [notes_allocated] grows with what tasks put there
     size_t notes_allocated;
     int32_t tokens, sequences, selected, panels;
+    bool skipping;       // one of the skips is not 0
     int64_t first_index; // of its first sequence
     encl_event *event;
 } batch;
@@ -62,6 +64,7 @@ static encl_status allocate_batch(const encl_capacity *capacity, batch *b) {
     ENCL_TRY(encl_allocate(tokens, sizeof *b->types, (void **)&b->types));
     ENCL_TRY(encl_allocate((size_t)capacity->selected, sizeof *b->rows, (void **)&b->rows));
     ENCL_TRY(encl_allocate(sequences + 1, sizeof *b->offsets, (void **)&b->offsets));
+    ENCL_TRY(encl_allocate(sequences, sizeof *b->skips, (void **)&b->skips));
     ENCL_TRY(encl_allocate(sequences + 1, sizeof *b->first_rows, (void **)&b->first_rows));
     ENCL_TRY(encl_allocate(sequences + 1, sizeof *b->first_cells, (void **)&b->first_cells));
     ENCL_TRY(encl_allocate(sequences, sizeof *b->note_bytes, (void **)&b->note_bytes));
@@ -102,6 +105,7 @@ void encl_pipeline_destroy(encl_pipeline *p) {
         free(b->types);
         free(b->rows);
         free(b->offsets);
+        free(b->skips);
         free(b->first_rows);
         free(b->first_cells);
         free(b->note_bytes);
@@ -144,6 +148,10 @@ static encl_status read_next(stream *s) {
     if (sequence->count < 1 || sequence->count > p->max_length) {
         return encl_fail(ENCL_INVALID, "sequence %lld has %d tokens, expected 1 … %lld", (long long)s->read + 1,
                          (int)sequence->count, (long long)p->max_length);
+    }
+    if (sequence->skip < 0 || sequence->skip >= sequence->count) {
+        return encl_fail(ENCL_INVALID, "sequence %lld skips %d tokens, expected 0 … %d", (long long)s->read + 1,
+                         (int)sequence->skip, (int)sequence->count - 1);
     }
     if (sequence->selected_count < 0 || sequence->selected_count > capacity_of(p)->selected) {
         return encl_fail(ENCL_INVALID, "sequence %lld selects %d tokens, expected 0 … %d", (long long)s->read + 1,
@@ -202,6 +210,8 @@ static encl_status add_sequence(stream *s, batch *b) {
     }
     b->tokens += sequence->count;
     b->panels += (int32_t)panels_of(sequence->count);
+    b->skips[b->sequences] = sequence->skip;
+    b->skipping = b->skipping || sequence->skip > 0;
     b->sequences++;
     b->offsets[b->sequences] = b->tokens;
     b->first_rows[b->sequences] = b->selected;
@@ -215,6 +225,7 @@ static encl_status fill(stream *s, batch *b) {
     b->sequences = 0;
     b->selected = 0;
     b->panels = 0;
+    b->skipping = false;
     b->first_index = s->read - s->waiting;
     for (;;) {
         if (!s->waiting && !s->ended) {
@@ -238,6 +249,7 @@ static encl_status start(stream *s, batch *b) {
         .types = b->types,
         .offsets = b->offsets,
         .rows = b->rows,
+        .skips = b->skipping ? b->skips : NULL,
     };
     return encl_executable_run(s->p->executable, &packed, false, &b->event);
 }

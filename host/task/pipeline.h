@@ -17,6 +17,7 @@ typedef struct encl_sequence {
     const int32_t *ids;      // [count]; NULL: there are no more sequences
     const int32_t *types;    // [count]; NULL: all 0
     int32_t count;           // tokens, 1 … max_length
+    int32_t skip;            // tokens at its beginning that pooling leaves out, fewer than count
     const int32_t *selected; // [selected_count] tokens of the sequence, ascending: those that ENCL_ROWS_SELECTED reads
     int32_t selected_count;
     const void *note; // [note_bytes] what the task wants to know again with the result; copied, unread

@@ -86,6 +86,7 @@ encl_status encl_tokenizer_open_in(const encl_folder *folder, encl_tokenizer **t
                                          .mask = files.mask,
                                          .model_max_length = files.model_max_length,
                                          .lowercase = files.lowercase,
+                                         .cased_by_vocabulary = files.cased_by_vocabulary,
                                          .strip_accents = files.strip_accents,
                                          .split_cjk = files.split_cjk};
     apply_options(opened);

@@ -7,8 +7,14 @@
 
 #include "host/text/tokenizer_json.h"
 #include "runtime/base/json.h"
+#include "runtime/base/log.h"
 
-enum { CONFIG_BYTES = 16 * 1024 * 1024 };
+enum {
+    CONFIG_BYTES = 16 * 1024 * 1024,
+    // Words with upper-case letters in a vocabulary that is cased. Those of Google's cased models have thousands, those
+    // of uncased ones none; a few may have been put in place of unused ones.
+    CASED_WORDS = 100,
+};
 
 static const char vocabulary_name[] = "vocab.txt";
 
@@ -118,6 +124,44 @@ static encl_status read_options(const json_document *config, encl_tokenizer_file
     ENCL_TRY(encl_json_get_bool(config->path, config->json, "strip_accents", &files->strip_accents));
 cleanup:
     return status;
+}
+
+static bool has_text(const cJSON *object, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+    return item != NULL && !cJSON_IsNull(item);
+}
+
+// Whether a file says if texts are lowercased. (What tokenizer.json says is overridden by the configuration's default,
+// but then the vocabulary need not be asked.)
+static bool states_case(const tokenizer_documents *documents) {
+    const cJSON *normalizer = cJSON_GetObjectItemCaseSensitive(documents->tokenizer.json, "normalizer");
+    return has_text(documents->config.json, "do_lower_case") || has_text(normalizer, "lowercase");
+}
+
+// Words with an ASCII upper-case letter, without special tokens such as [CLS]; no more than `most` are counted.
+static size_t count_cased_words(const encl_vocabulary *vocabulary, size_t most) {
+    size_t count = 0;
+    for (int32_t id = 0; id < vocabulary->count && count < most; id++) {
+        const char *token = encl_vocabulary_token(vocabulary, id);
+        const size_t length = token != NULL ? strlen(token) : 0;
+        if (length == 0 || (token[0] == '[' && token[length - 1] == ']')) {
+            continue;
+        }
+        count += strpbrk(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != NULL;
+    }
+    return count;
+}
+
+static encl_status guess_case(const tokenizer_documents *documents, encl_tokenizer_files *files) {
+    if (states_case(documents) || count_cased_words(&files->vocabulary, CASED_WORDS + 1) <= CASED_WORDS) {
+        return ENCL_OK;
+    }
+    encl_info("%s: no file says whether texts are lowercased; they are not, as the vocabulary has upper-case words",
+              documents->vocabulary);
+    files->cased_by_vocabulary = true;
+    files->lowercase = false;
+    files->strip_accents = false;
+    return encl_json_get_bool(documents->config.path, documents->config.json, "strip_accents", &files->strip_accents);
 }
 
 static encl_status read_length(const json_document *config, int64_t *length) {
@@ -402,6 +446,7 @@ encl_status encl_tokenizer_files_read(const encl_folder *folder, encl_tokenizer_
         ENCL_TRY(encl_vocabulary_read(folder, vocabulary_name, &read.vocabulary));
         generic = false; // there is no pipeline to take
     }
+    ENCL_TRY(guess_case(&documents, &read));
     if (generic) {
         ENCL_TRY(encl_tokenizer_json_pipeline(documents.tokenizer.path, documents.tokenizer.json, &json));
         read.clean = json.clean;

@@ -1,5 +1,7 @@
 // The files of a tokenizer: vocab.txt, tokenizer.json, tokenizer_config.json and the older special_tokens_map.json
-// and added_tokens.json, with the precedence that transformers 5 gives them.
+// and added_tokens.json, with the precedence that transformers 5 gives them, but for one thing: where no file says
+// whether texts are lowercased, the vocabulary decides. Google's archives have nothing but a vocab.txt, and transformers
+// lowercases what a cased model reads.
 #ifndef ENCL_TEXT_TOKENIZER_FILES_H
 #define ENCL_TEXT_TOKENIZER_FILES_H
 
@@ -13,6 +15,7 @@ typedef struct encl_tokenizer_files {
     int32_t cls, sep, pad, unk, mask; // mask may be -1
     int64_t model_max_length;         // -1: none
     bool clean, lowercase, strip_accents, split_cjk;
+    bool cased_by_vocabulary; // no file says; its words do
 } encl_tokenizer_files;
 
 encl_status encl_tokenizer_files_read(const encl_folder *folder, encl_tokenizer_files *files);

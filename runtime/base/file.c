@@ -42,8 +42,9 @@ static encl_status open_for_reading(const char *path, int *descriptor, struct st
 
 // ---- Mapping ----------------------------------------------------------------------------------------------
 
+static const uint8_t nothing[1];
+
 encl_status encl_file_map(const char *path, encl_file *file) {
-    static const uint8_t nothing[1];
     encl_status status = ENCL_OK;
     int descriptor = -1;
     struct stat state;
@@ -77,6 +78,26 @@ cleanup:
     return status;
 }
 
+void encl_file_view(const encl_file *container, size_t offset, size_t size, encl_file *view) {
+    *view = (encl_file){.data = container->data + offset, .size = size, .container = container};
+}
+
+encl_status encl_file_allocate(size_t size, encl_file *file, uint8_t **bytes) {
+    *file = (encl_file){0};
+    *bytes = NULL;
+    if (size == 0) {
+        file->data = nothing;
+        return ENCL_OK;
+    }
+    void *mapping = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapping == MAP_FAILED) {
+        return encl_fail_memory(size);
+    }
+    *file = (encl_file){.data = mapping, .size = size, .mapping = mapping, .is_memory = true};
+    *bytes = mapping;
+    return ENCL_OK;
+}
+
 void encl_file_unmap(encl_file *file) {
     if (file->mapping != NULL) {
         munmap(file->mapping, file->size);
@@ -86,7 +107,12 @@ void encl_file_unmap(encl_file *file) {
 
 // Whole pages that hold the range (outward) or lie within it (inward), clipped to the file.
 static void advise(const encl_file *file, size_t offset, size_t length, int advice, bool outward) {
-    if (file->mapping == NULL || offset >= file->size) {
+    while (offset < file->size && file->container != NULL) {
+        length = length < file->size - offset ? length : file->size - offset;
+        offset += (size_t)(file->data - file->container->data);
+        file = file->container;
+    }
+    if (file->mapping == NULL || file->is_memory || offset >= file->size) {
         return;
     }
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);

@@ -6,13 +6,20 @@
 
 #include "runtime/base/memory.h"
 
-// A read-only view of a whole file (mmap). Pages are read when touched. An empty file gives data != NULL, size 0.
+// Read-only bytes: a whole file (mmap, pages are read when touched), a part of one, or memory that stands for a file.
+// An empty file gives data != NULL, size 0.
 typedef struct encl_file {
     const uint8_t *data;
     size_t size;
-    void *mapping; // private
+    void *mapping;                     // private: what encl_file_unmap gives back; NULL: nothing
+    const struct encl_file *container; // private: the file that this is a part of
+    bool is_memory;                    // private: not backed by a file, so that dropping would lose its bytes
 } encl_file;
 encl_status encl_file_map(const char *path, encl_file *file);
+// Bytes [offset, offset + size) of a file, which must hold them, outlive the view and stay where its struct is.
+void encl_file_view(const encl_file *container, size_t offset, size_t size, encl_file *view);
+// Zeroed memory that stands for a file; the caller writes it through *bytes.
+encl_status encl_file_allocate(size_t size, encl_file *file, uint8_t **bytes);
 void encl_file_unmap(encl_file *file); // a zeroed file is allowed
 
 // Tells the system that [offset, offset+length) will be read soon (ahead) or no more (drop). Hints only.

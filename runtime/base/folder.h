@@ -1,5 +1,6 @@
-// A folder of files that are read by name. Names are relative ("config.json", "1_Pooling/config.json"); a name that
-// leads out of the folder ("..", an absolute one) is INVALID. Immutable once opened; may be shared by threads.
+// A folder of files that are read by name, on disk or in a zip (archive.h). Names are relative ("config.json",
+// "1_Pooling/config.json"); a name that leads out of the folder ("..", an absolute one) is INVALID. Immutable once
+// opened; may be shared by threads.
 #ifndef ENCL_BASE_FOLDER_H
 #define ENCL_BASE_FOLDER_H
 
@@ -9,17 +10,22 @@ struct cJSON;
 
 typedef struct encl_folder encl_folder;
 
+// A folder, or a zip: then the least deep folder in it that holds a configuration or weights. "model.zip/folder" names
+// a folder in a zip itself.
 encl_status encl_folder_open(const char *path, encl_folder **folder);
 // A folder inside this one, which must outlive it. "" is the folder itself.
 encl_status encl_folder_open_inner(const encl_folder *parent, const char *name, encl_folder **folder);
 void encl_folder_close(encl_folder *folder); // NULL is allowed
 
-// What a user calls a model: a folder, or a file in one. *file is NULL for a folder, else the file's name in *folder.
+// What a user calls a model: a folder, a zip of one, or a file in either. *file is NULL for a folder, else the file's
+// name in *folder. A zip that is a weight file of PyTorch's is a file.
 // A name without a file is taken as the prefix of a TensorFlow checkpoint where `<path>.index` exists. Caller closes
 // *folder and frees *file.
 encl_status encl_folder_resolve(const char *path, encl_folder **folder, char **file);
 
-const char *encl_folder_path(const encl_folder *folder); // for messages
+const char *encl_folder_path(const encl_folder *folder); // for messages: "folder", "model.zip/folder"
+bool encl_folder_is_archive(const encl_folder *folder);
+uint64_t encl_folder_inflated_bytes(const encl_folder *folder); // taken so far by what lies compressed in the zip
 // "folder/name", for messages. Caller frees.
 encl_status encl_folder_place(const encl_folder *folder, const char *name, char **place);
 bool encl_folder_has(const encl_folder *folder, const char *name); // something has the name

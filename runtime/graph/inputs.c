@@ -11,6 +11,7 @@ size_t encl_input_words(encl_input input, const int64_t *counts) {
         return (size_t)counts[ENCL_COUNT_TOKENS];
     case ENCL_INPUT_OFFSETS:
         return (size_t)counts[ENCL_COUNT_SEQUENCES] + 1;
+    case ENCL_INPUT_BEGINS:
     case ENCL_INPUT_FIRST_ROWS:
         return (size_t)counts[ENCL_COUNT_SEQUENCES];
     case ENCL_INPUT_SELECTED_ROWS:
@@ -47,6 +48,20 @@ static encl_status check_sequences(const encl_executable *e, const encl_batch *b
     if (batch->offsets[batch->sequences] != batch->tokens) {
         return encl_fail(ENCL_INVALID, "the last sequence ends at row %d, expected %d",
                          (int)batch->offsets[batch->sequences], (int)batch->tokens);
+    }
+    return ENCL_OK;
+}
+
+static encl_status check_skips(const encl_executable *e, const encl_batch *batch) {
+    if (batch->skips != NULL && e->schedule->selects_first && e->schedule->pools_first) {
+        return encl_fail(ENCL_INVALID, "a batch with skips, but the graph selects first tokens and pools them as well");
+    }
+    for (int32_t b = 0; b < batch->sequences && batch->skips != NULL; b++) {
+        const int32_t length = batch->offsets[b + 1] - batch->offsets[b];
+        if (batch->skips[b] < 0 || batch->skips[b] >= length) {
+            return encl_fail(ENCL_INVALID, "sequence %d skips %d tokens, expected 0 … %d", (int)b, (int)batch->skips[b],
+                             (int)length - 1);
+        }
     }
     return ENCL_OK;
 }
@@ -92,6 +107,7 @@ encl_status encl_inputs_fill(encl_executable *e, encl_slot *slot, const encl_bat
     encl_status status = ENCL_OK;
     int64_t *counts = slot->event.counts;
     ENCL_TRY(check_sequences(e, batch));
+    ENCL_TRY(check_skips(e, batch));
     ENCL_TRY(check_tokens(e, batch));
     memset(counts, 0, sizeof slot->event.counts);
     counts[ENCL_COUNT_TOKENS] = batch->tokens;
@@ -110,9 +126,11 @@ encl_status encl_inputs_fill(encl_executable *e, encl_slot *slot, const encl_bat
         memset(slot->host_inputs[ENCL_INPUT_TYPES], 0, (size_t)batch->tokens * sizeof(int32_t));
     }
     int32_t *positions = slot->host_inputs[ENCL_INPUT_POSITIONS];
+    int32_t *begins = slot->host_inputs[ENCL_INPUT_BEGINS];
     int32_t *first_rows = slot->host_inputs[ENCL_INPUT_FIRST_ROWS];
     for (int32_t b = 0; b < batch->sequences; b++) {
-        first_rows[b] = batch->offsets[b];
+        begins[b] = batch->offsets[b] + (batch->skips == NULL ? 0 : batch->skips[b]);
+        first_rows[b] = e->schedule->selects_first ? batch->offsets[b] : begins[b];
         for (int32_t t = batch->offsets[b]; t < batch->offsets[b + 1]; t++) {
             positions[t] = t - batch->offsets[b];
         }

@@ -1,35 +1,9 @@
-#include "runtime/graph/schedule.h"
+#include "runtime/graph/lowering.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-// Where a node's value stands: columns [column, column + width) of a tensor's rows.
-typedef struct place {
-    int32_t tensor; // -1: nowhere yet
-    int32_t column;
-} place;
-
-// A product whose epilogue may still grow: it is emitted by the node that ends it.
-typedef struct pending {
-    encl_value linear; // 0: none
-    encl_activation activation;
-} pending;
-
-typedef struct lowerer {
-    const encl_graph *graph;
-    const encl_lowering *lowering;
-    encl_schedule *schedule;
-    encl_need *needs;
-    int32_t *uses;    // of each value, by live nodes and outputs
-    encl_value *user; // the last node that uses it
-    place *places;
-    place (*gathered)[2]; // the value's first and listed rows
-    pending *pendings;
-    int32_t layer;
-} lowerer;
-
-static encl_count rows_of(const lowerer *l, encl_value value) {
+encl_count encl_lower_rows_of(const encl_lowerer *l, encl_value value) {
     const encl_node *node = encl_graph_node(l->graph, value);
     if (node->rows != ENCL_ROWS_TOKENS) {
         return node->rows == ENCL_ROWS_SEQUENCES ? ENCL_COUNT_SEQUENCES : ENCL_COUNT_SELECTED;
@@ -44,7 +18,7 @@ static encl_count rows_of(const lowerer *l, encl_value value) {
     }
 }
 
-static encl_status add_tensor(lowerer *l, encl_count count, int32_t width, int32_t *index) {
+encl_status encl_lower_add_tensor(encl_lowerer *l, encl_count count, int32_t width, int32_t *index) {
     encl_schedule *s = l->schedule;
     encl_status status =
         encl_reserve((void **)&s->tensors, &s->tensor_capacity, s->tensor_count + 1, sizeof *s->tensors);
@@ -56,7 +30,7 @@ static encl_status add_tensor(lowerer *l, encl_count count, int32_t width, int32
     return ENCL_OK;
 }
 
-static encl_status add_weights(lowerer *l, encl_weight_layout layout, const int32_t *sources, int32_t count,
+static encl_status add_weights(encl_lowerer *l, encl_weight_layout layout, const int32_t *sources, int32_t count,
                                int32_t parts, int64_t zeros, encl_operand *operand) {
     encl_schedule *s = l->schedule;
     encl_status status =
@@ -75,20 +49,11 @@ static encl_status add_weights(lowerer *l, encl_weight_layout layout, const int3
     return ENCL_OK;
 }
 
-static encl_status add_weight(lowerer *l, int32_t source, encl_operand *operand) {
+static encl_status add_weight(encl_lowerer *l, int32_t source, encl_operand *operand) {
     return add_weights(l, ENCL_LAYOUT_ROWS, &source, 1, 1, 0, operand);
 }
 
-static encl_operand tensor_operand(int32_t tensor) {
-    return (encl_operand){ENCL_OPERAND_TENSOR, tensor};
-}
-
-static encl_operand input_operand(encl_input input) {
-    return (encl_operand){ENCL_OPERAND_INPUT, (int32_t)input};
-}
-
-// Chooses the step's kernel rows. A LINEAR step keeps every tile height of the best row's family and order.
-static encl_status choose_rows(lowerer *l, encl_step *step) {
+encl_status encl_lower_choose_rows(encl_lowerer *l, encl_step *step) {
     const encl_kernel_row *found[16];
     const size_t most = sizeof found / sizeof found[0];
     size_t count =
@@ -109,11 +74,11 @@ static encl_status choose_rows(lowerer *l, encl_step *step) {
     return ENCL_OK;
 }
 
-static encl_status add_step(lowerer *l, encl_step *step) {
+encl_status encl_lower_add_step(encl_lowerer *l, encl_step *step) {
     encl_schedule *s = l->schedule;
     encl_status status = ENCL_OK;
     if (!step->library && step->row_count == 0) {
-        ENCL_TRY(choose_rows(l, step));
+        ENCL_TRY(encl_lower_choose_rows(l, step));
     }
     ENCL_TRY(encl_reserve((void **)&s->steps, &s->step_capacity, s->step_count + 1, sizeof *s->steps));
     step->layer = l->layer;
@@ -132,26 +97,25 @@ cleanup:
     return status;
 }
 
-// The tensor that holds exactly these rows of a value; gathers them once where the value has more.
-static encl_status tensor_of(lowerer *l, encl_value value, encl_count rows, int32_t *tensor) {
-    const place *at = &l->places[value - 1];
+encl_status encl_lower_tensor_of(encl_lowerer *l, encl_value value, encl_count rows, int32_t *tensor) {
+    const encl_value_place *at = &l->places[value - 1];
     const encl_node *node = encl_graph_node(l->graph, value);
-    if (rows_of(l, value) == rows) {
+    if (encl_lower_rows_of(l, value) == rows) {
         *tensor = at->tensor;
         return ENCL_OK;
     }
-    place *kept = &l->gathered[value - 1][rows == ENCL_COUNT_SEQUENCES ? 0 : 1];
+    encl_value_place *kept = &l->gathered[value - 1][rows == ENCL_COUNT_SEQUENCES ? 0 : 1];
     if (kept->tensor < 0) {
-        encl_status status = add_tensor(l, rows, node->width, &kept->tensor);
+        encl_status status = encl_lower_add_tensor(l, rows, node->width, &kept->tensor);
         if (status != ENCL_OK) {
             return status;
         }
         encl_step step = {.op = ENCL_OP_GATHER, .shape.columns = node->width, .count = rows};
-        step.operands[0] = tensor_operand(at->tensor);
+        step.operands[0] = encl_tensor_operand(at->tensor);
         step.operands[1] =
-            input_operand(rows == ENCL_COUNT_SEQUENCES ? ENCL_INPUT_FIRST_ROWS : ENCL_INPUT_SELECTED_ROWS);
-        step.operands[2] = tensor_operand(kept->tensor);
-        status = add_step(l, &step);
+            encl_input_operand(rows == ENCL_COUNT_SEQUENCES ? ENCL_INPUT_FIRST_ROWS : ENCL_INPUT_SELECTED_ROWS);
+        step.operands[2] = encl_tensor_operand(kept->tensor);
+        status = encl_lower_add_step(l, &step);
         if (status != ENCL_OK) {
             return status;
         }
@@ -160,32 +124,31 @@ static encl_status tensor_of(lowerer *l, encl_value value, encl_count rows, int3
     return ENCL_OK;
 }
 
-static encl_status emit_epilogue(lowerer *l, int32_t product, int32_t out, encl_operand bias, int32_t residual,
+static encl_status emit_epilogue(encl_lowerer *l, int32_t product, int32_t out, encl_operand bias, int32_t residual,
                                  encl_activation activation, encl_count count, int32_t width) {
     encl_step step = {.op = ENCL_OP_EPILOGUE, .count = count};
     step.shape.columns = width;
     step.shape.activation = activation;
     step.shape.residual = residual >= 0;
-    step.operands[0] = tensor_operand(product);
+    step.operands[0] = encl_tensor_operand(product);
     step.operands[1] = bias;
-    step.operands[2] = tensor_operand(residual >= 0 ? residual : product);
-    step.operands[3] = tensor_operand(out);
-    return add_step(l, &step);
+    step.operands[2] = encl_tensor_operand(residual >= 0 ? residual : product);
+    step.operands[3] = encl_tensor_operand(out);
+    return encl_lower_add_step(l, &step);
 }
 
 // Rows a multiple of 4 KiB apart fall into one set of a first-level cache, and a tile reads a column of rows at a time:
 // what only a product reads gets its rows a cache line further apart.
-static int32_t padded_width(const lowerer *l, int32_t width) {
+static int32_t padded_width(const encl_lowerer *l, int32_t width) {
     const bool aliases = width % (4096 / (int32_t)sizeof(float)) == 0;
     return aliases && l->lowering->family == ENCL_FAMILY_TILE ? width + 16 : width;
 }
 
-// One product of the linear nodes values[0 … count), which share their input and rows, side by side.
-static encl_status emit_linear(lowerer *l, const encl_value *values, int32_t count, encl_activation activation,
-                               int32_t residual, bool padded, int32_t *tensor) {
+encl_status encl_lower_linear(encl_lowerer *l, const encl_value *values, int32_t count, encl_activation activation,
+                              int32_t residual, bool padded, int32_t *tensor) {
     encl_status status = ENCL_OK;
     const encl_node *first = encl_graph_node(l->graph, values[0]);
-    const encl_count rows = rows_of(l, values[0]);
+    const encl_count rows = encl_lower_rows_of(l, values[0]);
     int32_t matrices[ENCL_WEIGHT_SOURCES];
     int32_t biases[ENCL_WEIGHT_SOURCES];
     encl_step step = {.op = ENCL_OP_LINEAR, .count = rows, .library = l->lowering->library};
@@ -202,46 +165,46 @@ static encl_status emit_linear(lowerer *l, const encl_value *values, int32_t cou
     s->out_stride = padded && !step.library ? padded_width(l, s->columns) : s->columns;
     s->activation = activation;
     s->residual = residual >= 0;
-    ENCL_TRY(tensor_of(l, first->inputs[0], rows, &x));
+    ENCL_TRY(encl_lower_tensor_of(l, first->inputs[0], rows, &x));
     s->x_stride = l->schedule->tensors[x].width;
-    ENCL_TRY(add_tensor(l, rows, s->out_stride, tensor));
+    ENCL_TRY(encl_lower_add_tensor(l, rows, s->out_stride, tensor));
     ENCL_TRY(add_weights(l, step.library ? ENCL_LAYOUT_ROWS : ENCL_LAYOUT_PANELS, matrices, count, INT32_MAX, 0,
                          &step.operands[1]));
     ENCL_TRY(add_weights(l, ENCL_LAYOUT_ROWS, biases, count, 1, first->width, &bias));
-    step.operands[0] = tensor_operand(x);
-    step.operands[4] = tensor_operand(*tensor);
+    step.operands[0] = encl_tensor_operand(x);
+    step.operands[4] = encl_tensor_operand(*tensor);
     if (step.library) {
         s->activation = ENCL_ACTIVATION_NONE;
         s->residual = false;
-        ENCL_TRY(add_step(l, &step));
+        ENCL_TRY(encl_lower_add_step(l, &step));
         ENCL_TRY(emit_epilogue(l, *tensor, *tensor, bias, residual, activation, rows, s->columns));
     } else {
         step.operands[2] = bias;
-        step.operands[3] = tensor_operand(residual >= 0 ? residual : *tensor);
-        ENCL_TRY(add_step(l, &step));
+        step.operands[3] = encl_tensor_operand(residual >= 0 ? residual : *tensor);
+        ENCL_TRY(encl_lower_add_step(l, &step));
     }
 cleanup:
     return status;
 }
 
 // True where the value has one user, of this kind, and is not read back.
-static bool ends_in(const lowerer *l, encl_value value, encl_node_kind kind) {
+static bool ends_in(const encl_lowerer *l, encl_value value, encl_node_kind kind) {
     return l->uses[value - 1] == 1 && l->user[value - 1] != 0 &&
            encl_graph_node(l->graph, l->user[value - 1])->kind == kind;
 }
 
-static encl_status lower_linear(lowerer *l, encl_value value) {
+static encl_status lower_linear(encl_lowerer *l, encl_value value) {
     if (ends_in(l, value, ENCL_NODE_ACTIVATION) || ends_in(l, value, ENCL_NODE_ADD) ||
         ends_in(l, value, ENCL_NODE_ATTENTION)) {
-        l->pendings[value - 1] = (pending){value, ENCL_ACTIVATION_NONE};
+        l->pendings[value - 1] = (encl_pending_product){value, ENCL_ACTIVATION_NONE};
         return ENCL_OK;
     }
-    return emit_linear(l, &value, 1, ENCL_ACTIVATION_NONE, -1, false, &l->places[value - 1].tensor);
+    return encl_lower_linear(l, &value, 1, ENCL_ACTIVATION_NONE, -1, false, &l->places[value - 1].tensor);
 }
 
-static encl_status lower_activation(lowerer *l, encl_value value, const encl_node *node) {
+static encl_status lower_activation(encl_lowerer *l, encl_value value, const encl_node *node) {
     encl_status status = ENCL_OK;
-    pending *before = &l->pendings[node->inputs[0] - 1];
+    encl_pending_product *before = &l->pendings[node->inputs[0] - 1];
     int32_t *out = &l->places[value - 1].tensor;
     int32_t x = -1;
     encl_operand zeros;
@@ -249,137 +212,54 @@ static encl_status lower_activation(lowerer *l, encl_value value, const encl_nod
         const encl_value linear = before->linear;
         before->linear = 0;
         if (ends_in(l, value, ENCL_NODE_ADD)) {
-            l->pendings[value - 1] = (pending){linear, node->activation};
+            l->pendings[value - 1] = (encl_pending_product){linear, node->activation};
             return ENCL_OK;
         }
-        return emit_linear(l, &linear, 1, node->activation, -1, ends_in(l, value, ENCL_NODE_LINEAR), out);
+        return encl_lower_linear(l, &linear, 1, node->activation, -1, ends_in(l, value, ENCL_NODE_LINEAR), out);
     }
     const int32_t none = -1;
-    ENCL_TRY(tensor_of(l, node->inputs[0], rows_of(l, value), &x));
-    ENCL_TRY(add_tensor(l, rows_of(l, value), node->width, out));
+    ENCL_TRY(encl_lower_tensor_of(l, node->inputs[0], encl_lower_rows_of(l, value), &x));
+    ENCL_TRY(encl_lower_add_tensor(l, encl_lower_rows_of(l, value), node->width, out));
     ENCL_TRY(add_weights(l, ENCL_LAYOUT_ROWS, &none, 1, 1, node->width, &zeros));
-    ENCL_TRY(emit_epilogue(l, x, *out, zeros, -1, node->activation, rows_of(l, value), node->width));
+    ENCL_TRY(emit_epilogue(l, x, *out, zeros, -1, node->activation, encl_lower_rows_of(l, value), node->width));
 cleanup:
     return status;
 }
 
 // A pending product that no epilogue took is emitted as it stands.
-static encl_status flush(lowerer *l, encl_value value) {
-    pending *p = &l->pendings[value - 1];
+static encl_status flush(encl_lowerer *l, encl_value value) {
+    encl_pending_product *p = &l->pendings[value - 1];
     if (p->linear == 0) {
         return ENCL_OK;
     }
     const encl_value linear = p->linear;
     p->linear = 0;
-    return emit_linear(l, &linear, 1, p->activation, -1, false, &l->places[value - 1].tensor);
+    return encl_lower_linear(l, &linear, 1, p->activation, -1, false, &l->places[value - 1].tensor);
 }
 
-static encl_status lower_add(lowerer *l, encl_value value, const encl_node *node) {
+static encl_status lower_add(encl_lowerer *l, encl_value value, const encl_node *node) {
     encl_status status = ENCL_OK;
-    const encl_count rows = rows_of(l, value);
+    const encl_count rows = encl_lower_rows_of(l, value);
     int32_t *out = &l->places[value - 1].tensor;
     const int first = l->pendings[node->inputs[0] - 1].linear != 0 ? 0 : 1;
-    pending *product = &l->pendings[node->inputs[first] - 1];
+    encl_pending_product *product = &l->pendings[node->inputs[first] - 1];
     const encl_value other = node->inputs[1 - first];
     int32_t residual = -1;
     ENCL_TRY(flush(l, other));
-    ENCL_TRY(tensor_of(l, other, rows, &residual));
+    ENCL_TRY(encl_lower_tensor_of(l, other, rows, &residual));
     if (product->linear != 0) {
         const encl_value linear = product->linear;
         product->linear = 0;
-        ENCL_TRY(emit_linear(l, &linear, 1, product->activation, residual, false, out));
+        ENCL_TRY(encl_lower_linear(l, &linear, 1, product->activation, residual, false, out));
     } else {
         const int32_t none = -1;
         int32_t x = -1;
         encl_operand zeros;
-        ENCL_TRY(tensor_of(l, node->inputs[first], rows, &x));
-        ENCL_TRY(add_tensor(l, rows, node->width, out));
+        ENCL_TRY(encl_lower_tensor_of(l, node->inputs[first], rows, &x));
+        ENCL_TRY(encl_lower_add_tensor(l, rows, node->width, out));
         ENCL_TRY(add_weights(l, ENCL_LAYOUT_ROWS, &none, 1, 1, node->width, &zeros));
         ENCL_TRY(emit_epilogue(l, x, *out, zeros, residual, ENCL_ACTIVATION_NONE, rows, node->width));
     }
-cleanup:
-    return status;
-}
-
-static bool same_product(const lowerer *l, encl_value a, encl_value b) {
-    return l->pendings[a - 1].linear == a && l->pendings[b - 1].linear == b && a != b &&
-           encl_graph_node(l->graph, a)->inputs[0] == encl_graph_node(l->graph, b)->inputs[0] &&
-           rows_of(l, a) == rows_of(l, b) &&
-           (encl_graph_node(l->graph, a)->weights[1] < 0) == (encl_graph_node(l->graph, b)->weights[1] < 0);
-}
-
-// Makes q, k and v, as one product where they share input and rows, and says where each stands.
-static encl_status project(lowerer *l, const encl_value *qkv) {
-    encl_status status = ENCL_OK;
-    for (int first = 0; first < 3; first++) {
-        int last = first;
-        if (l->places[qkv[first] - 1].tensor >= 0 || l->pendings[qkv[first] - 1].linear == 0) {
-            continue;
-        }
-        while (last + 1 < 3 && same_product(l, qkv[first], qkv[last + 1])) {
-            last++;
-        }
-        int32_t tensor = -1;
-        int32_t column = 0;
-        ENCL_TRY(emit_linear(l, qkv + first, last - first + 1, ENCL_ACTIVATION_NONE, -1, false, &tensor));
-        for (int i = first; i <= last; i++) {
-            l->places[qkv[i] - 1] = (place){tensor, column};
-            l->pendings[qkv[i] - 1].linear = 0;
-            column += encl_graph_node(l->graph, qkv[i])->width;
-        }
-    }
-cleanup:
-    return status;
-}
-
-static encl_status lower_attention(lowerer *l, encl_value value, const encl_node *node) {
-    encl_status status = ENCL_OK;
-    encl_schedule *s = l->schedule;
-    const encl_count rows = rows_of(l, value);
-    const encl_value *qkv = node->inputs;
-    encl_step step = {.op = ENCL_OP_ATTENTION};
-    encl_shape *shape = &step.shape;
-    int32_t keys = -1;
-    ENCL_TRY(project(l, qkv));
-    const place k = l->places[qkv[1] - 1];
-    const place v = l->places[qkv[2] - 1];
-    place q = l->places[qkv[0] - 1];
-    if (rows_of(l, qkv[0]) != rows) {
-        ENCL_TRY(tensor_of(l, qkv[0], rows, &q.tensor));
-    }
-    if (k.tensor != v.tensor || q.column != 0) {
-        return encl_fail(ENCL_UNSUPPORTED, "attention: keys and values must be linear values of one input that nothing "
-                                           "else reads, both with or both without bias");
-    }
-    shape->heads = node->heads;
-    shape->head_size = node->width / node->heads;
-    shape->scale = 1.0f / sqrtf((float)shape->head_size);
-    shape->q_stride = s->tensors[q.tensor].width;
-    shape->kv_stride = s->tensors[k.tensor].width;
-    shape->key_column = k.column;
-    shape->value_column = v.column;
-    shape->out_stride = node->width;
-    ENCL_TRY(choose_rows(l, &step));
-    // All attention nodes read the same work lists, whose blocks must suit each of them.
-    s->queries = s->queries == 0 || step.rows[0]->queries < s->queries ? step.rows[0]->queries : s->queries;
-    if (step.rows[0]->keys == ENCL_KEYS_PANELS) {
-        encl_step pack = {.op = ENCL_OP_KEYS, .shape = *shape, .count = ENCL_COUNT_PANELS};
-        ENCL_TRY(add_tensor(l, ENCL_COUNT_PANELS, node->width * ENCL_PANEL, &keys));
-        pack.operands[0] = tensor_operand(k.tensor);
-        pack.operands[1] = input_operand(ENCL_INPUT_PANELS);
-        pack.operands[2] = tensor_operand(keys);
-        ENCL_TRY(add_step(l, &pack));
-    }
-    step.count = rows == ENCL_COUNT_TOKENS      ? ENCL_COUNT_BLOCKS_ALL
-                 : rows == ENCL_COUNT_SEQUENCES ? ENCL_COUNT_BLOCKS_FIRST
-                                                : ENCL_COUNT_BLOCKS_SELECTED;
-    ENCL_TRY(add_tensor(l, rows, node->width, &l->places[value - 1].tensor));
-    step.operands[0] = tensor_operand(q.tensor);
-    step.operands[1] = tensor_operand(keys >= 0 ? keys : k.tensor);
-    step.operands[2] = tensor_operand(v.tensor);
-    step.operands[3] = input_operand((encl_input)(ENCL_INPUT_BLOCKS_ALL + (step.count - ENCL_COUNT_BLOCKS_ALL)));
-    step.operands[4] = tensor_operand(l->places[value - 1].tensor);
-    ENCL_TRY(add_step(l, &step));
 cleanup:
     return status;
 }
@@ -388,7 +268,7 @@ static int32_t smaller(int32_t limit, int64_t rows) {
     return rows < limit ? (int32_t)rows : limit;
 }
 
-static encl_status lower_embed(lowerer *l, encl_value value, const encl_node *node) {
+static encl_status lower_embed(encl_lowerer *l, encl_value value, const encl_node *node) {
     encl_status status = ENCL_OK;
     encl_schedule *s = l->schedule;
     const encl_weight *weights = l->graph->weights;
@@ -403,66 +283,69 @@ static encl_status lower_embed(lowerer *l, encl_value value, const encl_node *no
     for (size_t i = 1; i < ENCL_NODE_WEIGHTS; i++) {
         ENCL_TRY(add_weight(l, node->weights[i], &step.operands[3 + i]));
     }
-    step.operands[8] = input_operand(ENCL_INPUT_IDS);
-    step.operands[9] = input_operand(ENCL_INPUT_TYPES);
-    step.operands[10] = input_operand(ENCL_INPUT_POSITIONS);
-    ENCL_TRY(add_tensor(l, ENCL_COUNT_TOKENS, node->width, &l->places[value - 1].tensor));
-    step.operands[11] = tensor_operand(l->places[value - 1].tensor);
-    ENCL_TRY(add_step(l, &step));
+    step.operands[8] = encl_input_operand(ENCL_INPUT_IDS);
+    step.operands[9] = encl_input_operand(ENCL_INPUT_TYPES);
+    step.operands[10] = encl_input_operand(ENCL_INPUT_POSITIONS);
+    ENCL_TRY(encl_lower_add_tensor(l, ENCL_COUNT_TOKENS, node->width, &l->places[value - 1].tensor));
+    step.operands[11] = encl_tensor_operand(l->places[value - 1].tensor);
+    ENCL_TRY(encl_lower_add_step(l, &step));
 cleanup:
     return status;
 }
 
-static encl_status lower_pool(lowerer *l, encl_value value, const encl_node *node) {
+static encl_status lower_pool(encl_lowerer *l, encl_value value, const encl_node *node) {
     encl_status status = ENCL_OK;
     const encl_value x = node->inputs[0];
     const int32_t width = encl_graph_node(l->graph, x)->width;
-    if (rows_of(l, x) == ENCL_COUNT_SEQUENCES || (node->pooling_count == 1 && node->poolings[0] == ENCL_POOLING_CLS)) {
-        return tensor_of(l, x, ENCL_COUNT_SEQUENCES, &l->places[value - 1].tensor);
+    if (encl_lower_rows_of(l, x) == ENCL_COUNT_SEQUENCES ||
+        (node->pooling_count == 1 && node->poolings[0] == ENCL_POOLING_CLS)) {
+        l->schedule->pools_first = true;
+        return encl_lower_tensor_of(l, x, ENCL_COUNT_SEQUENCES, &l->places[value - 1].tensor);
     }
-    ENCL_TRY(add_tensor(l, ENCL_COUNT_SEQUENCES, node->width, &l->places[value - 1].tensor));
+    ENCL_TRY(encl_lower_add_tensor(l, ENCL_COUNT_SEQUENCES, node->width, &l->places[value - 1].tensor));
     for (size_t i = 0; i < node->pooling_count; i++) {
         encl_step step = {.op = ENCL_OP_POOL, .count = ENCL_COUNT_SEQUENCES};
         step.shape.columns = width;
         step.shape.out_stride = node->width;
         step.shape.first_column = (int32_t)i * width;
         step.shape.pooling = node->poolings[i];
-        step.operands[0] = tensor_operand(l->places[x - 1].tensor);
-        step.operands[1] = input_operand(ENCL_INPUT_OFFSETS);
-        step.operands[2] = tensor_operand(l->places[value - 1].tensor);
-        ENCL_TRY(add_step(l, &step));
+        step.operands[0] = encl_tensor_operand(l->places[x - 1].tensor);
+        step.operands[1] = encl_input_operand(ENCL_INPUT_OFFSETS);
+        step.operands[2] = encl_input_operand(ENCL_INPUT_BEGINS);
+        step.operands[3] = encl_tensor_operand(l->places[value - 1].tensor);
+        ENCL_TRY(encl_lower_add_step(l, &step));
     }
 cleanup:
     return status;
 }
 
 // LayerNorm, normalize and top-k: a row in, a row out.
-static encl_status lower_rows(lowerer *l, encl_value value, const encl_node *node) {
+static encl_status lower_rows(encl_lowerer *l, encl_value value, const encl_node *node) {
     encl_status status = ENCL_OK;
     const bool norm = node->kind == ENCL_NODE_LAYER_NORM;
     encl_step step = {.op = norm                            ? ENCL_OP_LAYER_NORM
                             : node->kind == ENCL_NODE_TOP_K ? ENCL_OP_TOP_K
                                                             : ENCL_OP_NORMALIZE,
-                      .count = rows_of(l, value)};
+                      .count = encl_lower_rows_of(l, value)};
     int32_t x = -1;
     int32_t *out = &l->places[value - 1].tensor;
     step.shape.columns = encl_graph_node(l->graph, node->inputs[0])->width;
     step.shape.epsilon = node->epsilon;
     step.shape.top_k = node->top_k;
-    ENCL_TRY(tensor_of(l, node->inputs[0], step.count, &x));
-    ENCL_TRY(add_tensor(l, step.count, node->width, out));
-    step.operands[0] = tensor_operand(x);
+    ENCL_TRY(encl_lower_tensor_of(l, node->inputs[0], step.count, &x));
+    ENCL_TRY(encl_lower_add_tensor(l, step.count, node->width, out));
+    step.operands[0] = encl_tensor_operand(x);
     if (norm) {
         ENCL_TRY(add_weight(l, node->weights[0], &step.operands[1]));
         ENCL_TRY(add_weight(l, node->weights[1], &step.operands[2]));
     }
-    step.operands[encl_operator_output(step.op)] = tensor_operand(*out);
-    ENCL_TRY(add_step(l, &step));
+    step.operands[encl_operator_output(step.op)] = encl_tensor_operand(*out);
+    ENCL_TRY(encl_lower_add_step(l, &step));
 cleanup:
     return status;
 }
 
-static encl_status lower_node(lowerer *l, encl_value value) {
+static encl_status lower_node(encl_lowerer *l, encl_value value) {
     const encl_node *node = encl_graph_node(l->graph, value);
     l->layer = node->layer;
     switch (node->kind) {
@@ -475,9 +358,10 @@ static encl_status lower_node(lowerer *l, encl_value value) {
     case ENCL_NODE_ADD:
         return lower_add(l, value, node);
     case ENCL_NODE_ATTENTION:
-        return lower_attention(l, value, node);
+        return encl_lower_attention(l, value, node);
     case ENCL_NODE_SELECT:
-        return tensor_of(l, node->inputs[0], rows_of(l, value), &l->places[value - 1].tensor);
+        l->schedule->selects_first = l->schedule->selects_first || node->selection == ENCL_SELECT_FIRST;
+        return encl_lower_tensor_of(l, node->inputs[0], encl_lower_rows_of(l, value), &l->places[value - 1].tensor);
     case ENCL_NODE_POOL:
         return lower_pool(l, value, node);
     default:
@@ -485,7 +369,7 @@ static encl_status lower_node(lowerer *l, encl_value value) {
     }
 }
 
-static void count_uses(lowerer *l) {
+static void count_uses(encl_lowerer *l) {
     const encl_graph *g = l->graph;
     for (size_t n = 0; n < g->node_count; n++) {
         for (size_t i = 0; l->needs[n] != ENCL_NEED_NONE && i < ENCL_NODE_INPUTS && g->nodes[n].inputs[i] != 0; i++) {
@@ -498,13 +382,13 @@ static void count_uses(lowerer *l) {
     }
 }
 
-static encl_status add_outputs(lowerer *l) {
+static encl_status add_outputs(encl_lowerer *l) {
     encl_schedule *s = l->schedule;
     encl_status status = encl_allocate(l->graph->output_count, sizeof *s->outputs, (void **)&s->outputs);
     for (size_t i = 0; status == ENCL_OK && i < l->graph->output_count; i++) {
         const encl_value value = l->graph->outputs[i];
         s->outputs[i].tensor = l->places[value - 1].tensor;
-        s->outputs[i].count = rows_of(l, value);
+        s->outputs[i].count = encl_lower_rows_of(l, value);
         s->outputs[i].width = encl_graph_node(l->graph, value)->width;
         s->output_count = i + 1;
         // Read back after the last step.
@@ -516,7 +400,7 @@ static encl_status add_outputs(lowerer *l) {
 encl_status encl_schedule_create(const encl_graph *graph, const encl_lowering *lowering, encl_schedule **schedule) {
     encl_status status = ENCL_OK;
     const size_t count = graph->node_count;
-    lowerer l = {.graph = graph, .lowering = lowering};
+    encl_lowerer l = {.graph = graph, .lowering = lowering};
     *schedule = NULL;
     if (graph->output_count == 0) {
         return encl_fail(ENCL_INVALID, "the graph has no output");

@@ -30,7 +30,8 @@ typedef enum encl_input {
     ENCL_INPUT_TYPES,
     ENCL_INPUT_POSITIONS,
     ENCL_INPUT_OFFSETS,
-    ENCL_INPUT_FIRST_ROWS,
+    ENCL_INPUT_BEGINS,     // where the pooled tokens of a sequence begin
+    ENCL_INPUT_FIRST_ROWS, // first tokens; where only pooling reads them, the first pooled ones
     ENCL_INPUT_SELECTED_ROWS,
     ENCL_INPUT_PANELS,
     ENCL_INPUT_BLOCKS_ALL,
@@ -100,6 +101,8 @@ typedef struct encl_schedule {
     } * outputs;
     size_t output_count;
     bool inputs[ENCL_INPUTS];  // which arrays the steps read
+    bool selects_first;        // a node reads first tokens
+    bool pools_first;          // pooling reads first rows without a kernel of its own
     int32_t queries;           // query rows in a block of the attention work lists
     int32_t max_position;      // rows of the position table: the longest sequence; INT32_MAX without one
     int32_t vocabulary, types; // ids and type ids must be below these

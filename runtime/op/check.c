@@ -207,6 +207,11 @@ static encl_status make_pool(bench *b) {
     ENCL_TRY(make_rows(b, 0, b->tokens, s->columns));
     ENCL_TRY(make(&b->operands[1], (size_t)b->check->sequences + 1));
     memcpy(b->operands[1].host, b->offsets, ((size_t)b->check->sequences + 1) * sizeof *b->offsets);
+    // Every other sequence leaves out a third of its tokens.
+    ENCL_TRY(make(&b->operands[2], (size_t)b->check->sequences));
+    for (int32_t i = 0; i < b->check->sequences; i++) {
+        ((int32_t *)b->operands[2].host)[i] = b->offsets[i] + (i % 2 == 0 ? b->check->lengths[i] / 3 : 0);
+    }
     b->out_words = (size_t)s->rows * (size_t)s->out_stride;
 cleanup:
     return status;

@@ -14,7 +14,7 @@
 //   ATTENTION  q, keys, kv, work list, out
 //   LAYER_NORM x, gamma, beta, out
 //   GATHER     x, rows, out
-//   POOL       x, offsets, out
+//   POOL       x, offsets, begins, out
 //   NORMALIZE  x, out
 //   TOP_K      x, out
 #define ENCL_OPERATOR_LIST(X)         \
@@ -26,7 +26,7 @@
     X(ATTENTION, "attention", 5, 4)   \
     X(LAYER_NORM, "layer_norm", 4, 3) \
     X(GATHER, "gather", 3, 2)         \
-    X(POOL, "pool", 3, 2)             \
+    X(POOL, "pool", 4, 3)             \
     X(NORMALIZE, "normalize", 2, 1)   \
     X(TOP_K, "top_k", 2, 1)
 

@@ -151,11 +151,12 @@ static void attention(const encl_shape *s, const void *const *buffers, double *o
     }
 }
 
-static double pooled(const encl_shape *s, const float *x, int64_t tokens) {
+// x is the sequence's first row.
+static double pooled(const encl_shape *s, const float *x, int64_t skipped, int64_t tokens) {
     const int64_t width = s->columns;
     double sum = s->pooling == ENCL_POOLING_MAX ? -INFINITY : 0.0;
     double weights = 0;
-    for (int64_t i = 0; i < tokens; i++) {
+    for (int64_t i = skipped; i < tokens; i++) {
         const double v = (double)x[i * width];
         if (s->pooling == ENCL_POOLING_MAX) {
             sum = fmax(sum, v);
@@ -168,13 +169,13 @@ static double pooled(const encl_shape *s, const float *x, int64_t tokens) {
     }
     switch (s->pooling) {
     case ENCL_POOLING_CLS:
-        return (double)x[0];
+        return (double)x[skipped * width];
     case ENCL_POOLING_LAST:
         return (double)x[(tokens - 1) * width];
     case ENCL_POOLING_MEAN:
-        return sum / (double)tokens;
+        return sum / (double)(tokens - skipped);
     case ENCL_POOLING_MEAN_SQRT_LEN:
-        return sum / sqrt((double)tokens);
+        return sum / sqrt((double)(tokens - skipped));
     case ENCL_POOLING_WEIGHTED_MEAN:
         return sum / weights;
     default:
@@ -219,6 +220,7 @@ static void top_k(const encl_shape *s, const void *const *buffers, double *out) 
 static void rows_of_width(encl_operator op, const encl_shape *s, const void *const *buffers, double *out) {
     const float *x = buffers[0];
     const int32_t *index = buffers[1];
+    const int32_t *begins = op == ENCL_OP_POOL ? buffers[2] : NULL;
     const int64_t width = s->columns;
     for (int64_t m = 0; m < s->rows; m++) {
         double *y = out + m * width;
@@ -230,7 +232,7 @@ static void rows_of_width(encl_operator op, const encl_shape *s, const void *con
                 break;
             case ENCL_OP_POOL:
                 out[m * s->out_stride + s->first_column + i] =
-                    pooled(s, x + index[m] * width + i, index[m + 1] - index[m]);
+                    pooled(s, x + index[m] * width + i, begins[m] - index[m], index[m + 1] - index[m]);
                 break;
             default:
                 y[i] = (double)x[m * width + i];

@@ -2,6 +2,7 @@
 #ifndef ENCL_TEST_SCRATCH_H
 #define ENCL_TEST_SCRATCH_H
 
+#include <dirent.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,8 +54,21 @@ static inline void scratch_make_folder(encl_scratch *scratch, const char *name) 
     assert_int_equal(mkdir(scratch_path(scratch, name), 0700), 0);
 }
 
+// Entries of a folder, hidden ones too.
+static inline size_t scratch_count(const char *folder) {
+    DIR *directory = opendir(folder);
+    assert_non_null(directory);
+    size_t count = 0;
+    while (readdir(directory) != NULL) {
+        count++;
+    }
+    closedir(directory);
+    return count - 2; // "." and ".."
+}
+
 static inline void scratch_write(encl_scratch *scratch, const char *name, const void *bytes, size_t length) {
-    FILE *file = fopen(scratch_path(scratch, name), "wb");
+    remove(scratch_path(scratch, name)); // ext4 waits for the disk when a file is emptied and written again
+    FILE *file = fopen(scratch->path, "wb");
     assert_non_null(file);
     if (length > 0) {
         assert_int_equal(fwrite(bytes, 1, length, file), length);

@@ -359,12 +359,34 @@ static void test_interrupt(void **state) {
     free_outcome(&result);
 }
 
+// A model in a zip gives what the same model in a folder gives.
+static void test_zip(void **state) {
+    (void)state;
+    need_device();
+    static const char *const models[] = {"tests/fixtures/tiny-pretraining", "tests/fixtures/tiny-zip/stored.zip",
+                                         "tests/fixtures/tiny-zip/stored.zip/tiny-pretraining"};
+    outcome results[3];
+    for (size_t i = 0; i < 3; i++) {
+        results[i] = RUN("hello world\ngood night\n", "embed", models[i], "--json");
+        expect_exit(&results[i], 0);
+        assert_true(results[i].out_length > 100);
+        assert_string_equal(results[i].out, results[0].out);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        free_outcome(&results[i]);
+    }
+    outcome info = RUN("", "info", models[1]);
+    expect_exit(&info, 0);
+    assert_non_null(strstr(info.out, "stored: weights are read where they lie"));
+    free_outcome(&info);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),        cmocka_unit_test(test_inputs),     cmocka_unit_test(test_bad_inputs),
         cmocka_unit_test(test_empty_input),   cmocka_unit_test(test_options),    cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_truncation),    cmocka_unit_test(test_similarity), cmocka_unit_test(test_profile),
-        cmocka_unit_test(test_profile_shape), cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_profile_shape), cmocka_unit_test(test_interrupt),  cmocka_unit_test(test_zip),
     };
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

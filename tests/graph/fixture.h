@@ -138,7 +138,13 @@ static inline void fixture_add(fixture_batch *batch, uint64_t seed, int32_t leng
 }
 
 static inline encl_batch fixture_packed(const fixture_batch *b) {
-    return (encl_batch){b->tokens, b->sequences, b->selected, b->ids, b->types, b->offsets, b->rows};
+    return (encl_batch){.tokens = b->tokens,
+                        .sequences = b->sequences,
+                        .selected = b->selected,
+                        .ids = b->ids,
+                        .types = b->types,
+                        .offsets = b->offsets,
+                        .rows = b->rows};
 }
 
 // Runs a batch and waits for it. The caller releases the event.

@@ -97,6 +97,116 @@ static void finds_googles_file(void **state) {
     encl_config_free(&config);
 }
 
+// Archives of several sizes of one model.
+static void finds_the_only_one(void **state) {
+    encl_scratch *scratch = *state;
+    encl_config config;
+    scratch_write_text(scratch, "bert_config_rbt3.json", "{\"num_hidden_layers\":3}");
+    scratch_write_text(scratch, "bert_config.txt", "");
+    scratch_write_text(scratch, "my_bert_config.json", "");
+    assert_ok(read_config(scratch->folder, &config));
+    assert_string_equal(config.file, "bert_config_rbt3.json");
+    assert_int_equal(config.layers, 3);
+    assert_string_equal(config.model_type, "bert");
+    encl_config_free(&config);
+    scratch_write_text(scratch, "bert_config_rbtl3.json", "{\"num_hidden_layers\":4}");
+    assert_fails(read_config(scratch->folder, &config), ENCL_FORMAT, "2 files bert_config*.json");
+    assert_null(config.file);
+    scratch_write_text(scratch, "bert_config.json", "{\"num_hidden_layers\":5}");
+    assert_ok(read_config(scratch->folder, &config));
+    assert_int_equal(config.layers, 5);
+    assert_string_equal(config.file, "bert_config.json");
+    encl_config_free(&config);
+}
+
+static void reads_paddles_form(void **state) {
+    encl_scratch *scratch = *state;
+    encl_config config;
+    scratch_write_text(scratch, "model_config.json",
+                       "{\"init_args\":[{\"num_hidden_layers\":3,\"init_class\":\"BertModel\"}],\"num_classes\":7,"
+                       "\"init_class\":\"BertForSequenceClassification\"}");
+    assert_ok(read_config(scratch->folder, &config));
+    assert_string_equal(config.file, "model_config.json");
+    assert_string_equal(config.architecture, "BertForSequenceClassification");
+    assert_string_equal(config.model_type, "bert");
+    assert_int_equal(config.layers, 3);
+    assert_int_equal(config.label_count, 7);
+    assert_false(config.labels_named);
+    assert_true(config.epsilon == 1e-12f);
+    encl_config_free(&config);
+    // The encoder alone; ERNIE's layers are made with another epsilon.
+    scratch_write_text(scratch, "model_config.json",
+                       "{\"num_hidden_layers\":4,\"use_task_id\":true,\"task_type_vocab_size\":16,"
+                       "\"init_class\":\"ErnieModel\"}");
+    assert_ok(read_config(scratch->folder, &config));
+    assert_string_equal(config.architecture, "ErnieModel");
+    assert_string_equal(config.model_type, "ernie");
+    assert_int_equal(config.layers, 4);
+    assert_int_equal(config.task_types, 16);
+    assert_true(config.epsilon == 1e-5f);
+    encl_config_free(&config);
+    assert_ok(read_config("tests/fixtures/tiny-paddle", &config));
+    assert_string_equal(config.architecture, "BertForPretraining");
+    assert_int_equal(config.vocabulary, 341);
+    encl_config_free(&config);
+}
+
+// RoBERTa by name, BERT in truth: hfl's and PaddleNLP's.
+static void takes_roberta_for_bert(void **state) {
+    static const char *const texts[] = {
+        "{\"model_type\":\"roberta\"}",
+        "{\"architectures\":[\"RobertaForMaskedLM\"]}",
+        "{\"model_type\":\"bert\",\"architectures\":[\"RobertaModel\"]}",
+        "{\"init_class\":\"RobertaModel\"}",
+    };
+    static const char *const others[] = {
+        "{\"model_type\":\"roberta\",\"type_vocab_size\":1}",
+        "{\"model_type\":\"roberta\",\"max_position_embeddings\":514}",
+        "{\"architectures\":[\"RobertaForMaskedLM\"],\"type_vocab_size\":1,\"max_position_embeddings\":514}",
+    };
+    encl_scratch *scratch = *state;
+    encl_config config;
+    scratch_write_text(scratch, "config.json", texts[0]);
+    assert_fails(read_config(scratch->folder, &config), ENCL_UNSUPPORTED, "no WordPiece vocabulary");
+    scratch_write_text(scratch, "vocab.txt", "");
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        scratch_write_text(scratch, "config.json", texts[i]);
+        assert_ok(read_config(scratch->folder, &config));
+        assert_string_equal(config.model_type, "roberta");
+        assert_non_null(strstr(config.note, "config.json says roberta; read as BERT"));
+        encl_config_free(&config);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        scratch_write_text(scratch, "config.json", others[i]);
+        assert_fails(read_config(scratch->folder, &config), ENCL_UNSUPPORTED, "'roberta' with a vocab.txt, ");
+        assert_null(config.note);
+    }
+    static const char *const files[] = {"merges.txt", "vocab.json"};
+    for (size_t i = 0; i < 2; i++) {
+        scratch_write_text(scratch, "config.json", texts[0]);
+        scratch_write_text(scratch, files[i], "");
+        assert_fails(read_config(scratch->folder, &config), ENCL_UNSUPPORTED, "no WordPiece vocabulary");
+        assert_int_equal(remove(scratch_path(scratch, files[i])), 0);
+    }
+}
+
+static void numbers_labels_anew(void **state) {
+    encl_scratch *scratch = *state;
+    encl_config config;
+    scratch_write_text(scratch, "config.json", "{\"id2label\":{\"0\":\"a\",\"1\":\"b\"}}");
+    assert_ok(read_config(scratch->folder, &config));
+    assert_true(config.labels_named);
+    assert_ok(encl_config_number_labels(&config, 3));
+    assert_false(config.labels_named);
+    assert_int_equal(config.label_count, 3);
+    assert_string_equal(config.labels[2], "LABEL_2");
+    encl_config_free(&config);
+    scratch_write_text(scratch, "config.json", "{\"id2label\":{\"0\":\"a\"},\"num_labels\":2}");
+    assert_ok(read_config(scratch->folder, &config));
+    assert_false(config.labels_named);
+    encl_config_free(&config);
+}
+
 static void knows_activations(void **state) {
     static const struct {
         const char *name;
@@ -160,6 +270,13 @@ static void refuses_what_it_cannot_compute(void **state) {
     } rows[] = {
         {"{\"model_type\":\"roberta\"}", "'roberta'"},
         {"{\"model_type\":\"distilbert\"}", "'distilbert'"},
+        {"{\"model_type\":\"electra\"}", "'electra', expected bert, ernie, or roberta"},
+        {"{\"model_type\":\"xlm-roberta\"}", "'xlm-roberta'"},
+        {"{\"model_type\":\"nomic_bert\"}", "'nomic_bert'"},
+        {"{\"architectures\":[\"ElectraModel\"]}", "architectures: found 'ElectraModel'"},
+        {"{\"architectures\":[\"ErnieMForTokenClassification\"]}", "'ErnieMForTokenClassification'"},
+        {"{\"init_class\":\"ErnieGramModel\"}", "'ErnieGramModel'"},
+        {"{\"model_type\":\"ernie\",\"use_task_id\":true,\"task_id\":1}", "task_id: found 1, expected 0"},
         {"{\"position_embedding_type\":\"relative_key\"}", "'relative_key'"},
         {"{\"is_decoder\":true}", "is_decoder"},
         {"{\"add_cross_attention\":true}", "add_cross_attention"},
@@ -186,6 +303,13 @@ static void refuses_what_is_wrong(void **state) {
         {"{} {}", "line 1"},
         {"{\"hidden_size\":768,\"hidden_size\":768}", "line 1"},
         {"{\"model_type\":1}", "model_type"},
+        {"{\"init_class\":1}", "init_class"},
+        {"{\"init_args\":{}}", "init_args"},
+        {"{\"init_args\":[]}", "init_args"},
+        {"{\"init_args\":[1]}", "init_args"},
+        {"{\"init_args\":[{}],\"num_classes\":\"3\"}", "num_labels"},
+        {"{\"model_type\":\"ernie\",\"use_task_id\":1}", "use_task_id"},
+        {"{\"model_type\":\"ernie\",\"task_type_vocab_size\":0}", "task_type_vocab_size"},
         {"{\"is_decoder\":\"no\"}", "is_decoder"},
         {"{\"architectures\":\"BertModel\"}", "architectures"},
         {"{\"architectures\":[1]}", "architectures"},
@@ -276,6 +400,10 @@ int main(void) {
         with_scratch(reads_every_key),
         with_scratch(takes_null_for_absent),
         with_scratch(finds_googles_file),
+        with_scratch(finds_the_only_one),
+        with_scratch(reads_paddles_form),
+        with_scratch(takes_roberta_for_bert),
+        with_scratch(numbers_labels_anew),
         with_scratch(knows_activations),
         with_scratch(chooses_labels),
         with_scratch(refuses_what_it_cannot_compute),

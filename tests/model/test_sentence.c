@@ -15,6 +15,7 @@ static const encl_config encoder = {.hidden = 32, .max_position = 80};
 #define MODULE(path, type) "{\"idx\":0,\"name\":\"0\",\"path\":\"" path "\",\"type\":\"" type "\"}"
 #define TRANSFORMER MODULE("", "sentence_transformers.models.Transformer")
 #define POOLING MODULE("1_Pooling", "sentence_transformers.models.Pooling")
+#define DENSE MODULE("2_Dense", "sentence_transformers.models.Dense")
 #define NORMALIZE MODULE("2_Normalize", "sentence_transformers.models.Normalize")
 
 static void write_modules(encl_scratch *scratch, const char *modules, const char *pooling) {
@@ -89,12 +90,12 @@ static void reads_pooling_of_every_version(void **state) {
          true},
         {"{\"pooling_mode\":\"lasttoken\",\"embedding_dimension\":32}", 1, {ENCL_POOLING_LAST}, true},
         {"{\"pooling_mode\":[\"weightedmean\",\"cls\",\"cls\"]}",
-         2,
-         {ENCL_POOLING_CLS, ENCL_POOLING_WEIGHTED_MEAN},
+         3,
+         {ENCL_POOLING_WEIGHTED_MEAN, ENCL_POOLING_CLS, ENCL_POOLING_CLS},
          true},
         {"{\"pooling_mode\":[\"mean_sqrt_len_tokens\",\"max\",\"mean\"]}",
          3,
-         {ENCL_POOLING_MAX, ENCL_POOLING_MEAN, ENCL_POOLING_MEAN_SQRT_LEN},
+         {ENCL_POOLING_MEAN_SQRT_LEN, ENCL_POOLING_MAX, ENCL_POOLING_MEAN},
          true},
     };
     encl_scratch *scratch = *state;
@@ -134,6 +135,64 @@ static void follows_the_modules(void **state) {
     encl_sentence_config_free(&sentence);
 }
 
+static void write_dense(encl_scratch *scratch, const char *folder, const char *config) {
+    char name[64];
+    mkdir(scratch_path(scratch, folder), 0700); // may be there already
+    snprintf(name, sizeof name, "%s/config.json", folder);
+    scratch_write_text(scratch, name, config);
+}
+
+static void follows_dense_modules(void **state) {
+    static const char modules[] = "[" TRANSFORMER "," POOLING "," NORMALIZE "," DENSE
+                                  "," MODULE("3_Dense", "sentence_transformers.base.modules.dense.Dense") "]";
+    encl_scratch *scratch = *state;
+    encl_sentence_config sentence;
+    write_modules(scratch, modules, "{\"pooling_mode\":[\"mean\",\"cls\"]}");
+    write_dense(scratch, "2_Dense", "{\"in_features\":64,\"out_features\":20,\"bias\":true}");
+    write_dense(scratch, "3_Dense",
+                "{\"in_features\":20,\"out_features\":7,\"bias\":false,"
+                "\"activation_function\":\"torch.nn.modules.linear.Identity\"}");
+    assert_ok(read_sentence(scratch->folder, &encoder, &sentence));
+    assert_int_equal(sentence.dense_count, 3);
+    assert_null(sentence.dense[0].module); // Normalize
+    assert_string_equal(sentence.dense[1].module, "2_Dense");
+    assert_int_equal(sentence.dense[1].in, 64);
+    assert_int_equal(sentence.dense[1].out, 20);
+    assert_true(sentence.dense[1].has_bias);
+    assert_int_equal(sentence.dense[1].activation, ENCL_ACTIVATION_TANH);
+    assert_false(sentence.dense[2].has_bias);
+    assert_int_equal(sentence.dense[2].activation, ENCL_ACTIVATION_NONE);
+    assert_int_equal(sentence.width, 7);
+    assert_false(sentence.normalize);
+    encl_sentence_config_free(&sentence);
+}
+
+static void reads_activations(void **state) {
+    static const struct {
+        const char *name;
+        encl_activation activation;
+    } rows[] = {
+        {"torch.nn.modules.activation.Tanh", ENCL_ACTIVATION_TANH},
+        {"torch.nn.modules.activation.ReLU", ENCL_ACTIVATION_RELU},
+        {"torch.nn.modules.activation.GELU", ENCL_ACTIVATION_GELU},
+        {"torch.nn.modules.activation.SiLU", ENCL_ACTIVATION_SILU},
+        {"torch.nn.Identity", ENCL_ACTIVATION_NONE},
+    };
+    encl_scratch *scratch = *state;
+    write_modules(scratch, "[" TRANSFORMER "," POOLING "," DENSE "," NORMALIZE "]", "{}");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char config[160];
+        encl_sentence_config sentence;
+        snprintf(config, sizeof config, "{\"in_features\":32,\"out_features\":8,\"activation_function\":\"%s\"}",
+                 rows[i].name);
+        write_dense(scratch, "2_Dense", config);
+        assert_ok(read_sentence(scratch->folder, &encoder, &sentence));
+        assert_int_equal(sentence.dense[0].activation, rows[i].activation);
+        assert_true(sentence.normalize);
+        encl_sentence_config_free(&sentence);
+    }
+}
+
 // ---- Refusals -----------------------------------------------------------------------------------------------
 
 static void assert_refused(encl_scratch *scratch, encl_status status, const char *part) {
@@ -166,8 +225,11 @@ static void refuses_wrong_modules(void **state) {
         {"[" TRANSFORMER "," TRANSFORMER "," POOLING "]", ENCL_UNSUPPORTED, "Transformer"},
         {"[" TRANSFORMER "," NORMALIZE "," POOLING "]", ENCL_UNSUPPORTED, "Normalize"},
         {"[" TRANSFORMER "," POOLING "," POOLING "]", ENCL_UNSUPPORTED, "Pooling"},
-        {"[" TRANSFORMER "," POOLING "," MODULE("2_Dense", "sentence_transformers.models.Dense") "]", ENCL_UNSUPPORTED,
-         "Dense"},
+        {"[" TRANSFORMER "," DENSE "," POOLING "]", ENCL_UNSUPPORTED, "Dense"},
+        {"[" TRANSFORMER "," POOLING "," DENSE "]", ENCL_NOT_FOUND, "2_Dense"},
+        {"[" TRANSFORMER "," POOLING "," MODULE("2_Dense", "sentence_transformers.models.LSTM") "]", ENCL_UNSUPPORTED,
+         "LSTM"},
+        {"[" TRANSFORMER "," POOLING "," MODULE("../d", "a.Dense") "]", ENCL_FORMAT, "'../d'"},
         {"[" MODULE("", "sentence_transformers.models.WordEmbeddings") "]", ENCL_UNSUPPORTED, "WordEmbeddings"},
         {"[" TRANSFORMER "," MODULE("absent", "a.Pooling") "]", ENCL_NOT_FOUND, "absent"},
         // Paths
@@ -210,6 +272,8 @@ static void refuses_wrong_pooling(void **state) {
         {"{\"pooling_mode\":[]}", ENCL_FORMAT, "no pooling mode"},
         {"{\"pooling_mode\":\"median\"}", ENCL_UNSUPPORTED, "'median'"},
         {"{\"pooling_mode\":[\"cls\",\"median\"]}", ENCL_UNSUPPORTED, "'median'"},
+        {"{\"pooling_mode\":[\"cls\",\"cls\",\"cls\",\"cls\",\"cls\",\"cls\",\"cls\",\"cls\",\"cls\"]}",
+         ENCL_UNSUPPORTED, "more than 8"},
         {"{\"pooling_mode\":1}", ENCL_FORMAT, "pooling_mode"},
         {"{\"pooling_mode\":[1]}", ENCL_FORMAT, "pooling_mode"},
         {"{\"pooling_mode_cls_token\":1}", ENCL_FORMAT, "pooling_mode_cls_token"},
@@ -223,6 +287,41 @@ static void refuses_wrong_pooling(void **state) {
         write_modules(scratch, "[" TRANSFORMER "," POOLING "]", rows[i].pooling);
         assert_refused(scratch, rows[i].status, rows[i].part);
         assert_detail_has("1_Pooling/config.json");
+    }
+}
+
+static void refuses_wrong_dense(void **state) {
+    static const struct {
+        const char *config;
+        encl_status status;
+        const char *part;
+    } rows[] = {
+        {"", ENCL_FORMAT, "line 1"},
+        {"{}", ENCL_FORMAT, "expected 32 and at least 1"},
+        {"{\"in_features\":32}", ENCL_FORMAT, "expected 32 and at least 1"},
+        {"{\"in_features\":31,\"out_features\":8}", ENCL_FORMAT, "in_features 31"},
+        {"{\"in_features\":32,\"out_features\":0}", ENCL_FORMAT, "out_features"},
+        {"{\"in_features\":32,\"out_features\":-8}", ENCL_FORMAT, "out_features"},
+        {"{\"in_features\":32,\"out_features\":1e30}", ENCL_FORMAT, "out_features"},
+        {"{\"in_features\":\"32\",\"out_features\":8}", ENCL_FORMAT, "in_features"},
+        {"{\"in_features\":32,\"out_features\":8,\"bias\":1}", ENCL_FORMAT, "bias"},
+        {"{\"in_features\":32,\"out_features\":8,\"activation_function\":1}", ENCL_FORMAT, "activation_function"},
+        {"{\"in_features\":32,\"out_features\":8,\"activation_function\":\"torch.nn.modules.activation.Mish\"}",
+         ENCL_UNSUPPORTED, "Mish"},
+        {"{\"in_features\":32,\"out_features\":8,\"activation_function\":\"mine.Tanh\"}", ENCL_UNSUPPORTED,
+         "mine.Tanh"},
+        {"{\"in_features\":32,\"out_features\":8,\"activation_function\":\"Tanh\"}", ENCL_UNSUPPORTED, "'Tanh'"},
+        {"{\"in_features\":32,\"out_features\":8,\"use_residual\":true}", ENCL_UNSUPPORTED, "use_residual"},
+        {"{\"in_features\":32,\"out_features\":8,\"module_input_name\":\"token_embeddings\"}", ENCL_UNSUPPORTED,
+         "token_embeddings"},
+        {"{\"in_features\":32,\"out_features\":8,\"module_output_name\":\"other\"}", ENCL_UNSUPPORTED, "'other'"},
+    };
+    encl_scratch *scratch = *state;
+    write_modules(scratch, "[" TRANSFORMER "," POOLING "," DENSE "]", "{}");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        write_dense(scratch, "2_Dense", rows[i].config);
+        assert_refused(scratch, rows[i].status, rows[i].part);
+        assert_detail_has("2_Dense/config.json");
     }
 }
 
@@ -266,6 +365,9 @@ int main(void) {
         with_scratch(refuses_wrong_modules),
         with_scratch(allows_dots_in_names),
         with_scratch(refuses_wrong_pooling),
+        with_scratch(follows_dense_modules),
+        with_scratch(reads_activations),
+        with_scratch(refuses_wrong_dense),
         with_scratch(refuses_wrong_texts),
     };
     return encl_test_main(tests);

@@ -10,7 +10,7 @@
 
 static const char folder[] = "tests/fixtures/tiny-bert";
 
-enum { HIDDEN = 32, LONGEST = 70, SEQUENCES = 150, VOCABULARY = 60 };
+enum { HIDDEN = 32, LONGEST = 70, SEQUENCES = 70, VOCABULARY = 60 };
 
 // ---- Sequences --------------------------------------------------------------------------------------------
 
@@ -261,6 +261,13 @@ static void too_large_on(const encl_device *device) {
     assert_int_equal(run_one(pipeline, &sequence), ENCL_INVALID); // not ascending
     sequence = (encl_sequence){.ids = ids, .count = 33};
     assert_ok(run_one(pipeline, &sequence)); // selects nothing
+    sequence.skip = 32;
+    assert_ok(run_one(pipeline, &sequence));
+    sequence.skip = 33;
+    assert_int_equal(run_one(pipeline, &sequence), ENCL_INVALID);
+    assert_detail("sequence 1 skips 33 tokens, expected 0 … 32");
+    sequence.skip = -1;
+    assert_int_equal(run_one(pipeline, &sequence), ENCL_INVALID);
     encl_pipeline_destroy(pipeline);
     encl_pipeline_destroy(NULL);
     encl_model_close(model);

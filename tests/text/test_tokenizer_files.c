@@ -228,6 +228,70 @@ static void test_many_added_tokens(void **state) {
     encl_tokenizer_close(tokenizer);
 }
 
+// The small vocabulary with as many words that begin with a capital, as many special tokens that do, and 200 others.
+static void write_cased_vocabulary(encl_scratch *scratch, int words) {
+    encl_string text = {0};
+    assert_ok(encl_string_format(&text, "%s", small_vocabulary));
+    for (int i = 0; i < words; i++) {
+        assert_ok(encl_string_format(&text, "%sWord%d\n", i % 2 == 0 ? "" : "##", i));
+    }
+    for (int i = 0; i < 200; i++) {
+        assert_ok(encl_string_format(&text, "[UNUSED%d]\nword%d\n", i, i));
+    }
+    scratch_write(scratch, "vocab.txt", text.text, text.length);
+    encl_string_free(&text);
+}
+
+static void check_case(encl_scratch *scratch, bool lowercase, bool strip_accents, bool guessed) {
+    encl_tokenizer *tokenizer = open_folder(scratch);
+    const encl_tokenizer_info *info = encl_tokenizer_get_info(tokenizer);
+    assert_int_equal(info->lowercase, lowercase);
+    assert_int_equal(info->strip_accents, strip_accents);
+    assert_int_equal(info->cased_by_vocabulary, guessed);
+    encl_encoding encoding = {0};
+    assert_ok(encl_tokenizer_encode(tokenizer, "Word0", 5, NULL, 0, 0, &encoding));
+    assert_string_equal(encl_tokenizer_token(tokenizer, encoding.ids[1]), lowercase ? "word0" : "Word0");
+    encl_encoding_free(&encoding);
+    encl_tokenizer_close(tokenizer);
+}
+
+// Without a word in the other files, more than a hundred words with capitals make a cased vocabulary.
+static void test_casing(void **state) {
+    encl_scratch *scratch = *state;
+    write_cased_vocabulary(scratch, 100);
+    check_case(scratch, true, true, false);
+    write_cased_vocabulary(scratch, 101);
+    check_case(scratch, false, false, true);
+    scratch_write_text(scratch, "tokenizer_config.json", "{\"model_max_length\":512,\"do_lower_case\":null}");
+    check_case(scratch, false, false, true);
+    scratch_write_text(scratch, "tokenizer_config.json", "{\"strip_accents\":true}");
+    check_case(scratch, false, true, true);
+    scratch_write_text(scratch, "tokenizer_config.json", "{\"do_lower_case\":true}");
+    check_case(scratch, true, true, false);
+    scratch_write_text(scratch, "tokenizer_config.json", "{\"do_lower_case\":false}");
+    check_case(scratch, false, false, false);
+}
+
+// A tokenizer.json that says it leaves transformers' rule alone: the configuration's default goes before it.
+static void test_casing_of_json(void **state) {
+    encl_scratch *scratch = *state;
+    encl_string text = {0};
+    const char *start = strstr(small_json, "\"normalizer\"");
+    const char *place = strstr(small_json, "\"a\":5");
+    assert_true(start != NULL && place != NULL);
+    assert_ok(encl_string_format(&text, "{%.*s", (int)(place - start), start));
+    for (int i = 0; i < 200; i++) {
+        assert_ok(encl_string_format(&text, "\"Word%d\":%d,", i, i + 9));
+    }
+    assert_ok(encl_string_format(&text, "%s", place));
+    scratch_write(scratch, "tokenizer.json", text.text, text.length);
+    encl_tokenizer *tokenizer = open_folder(scratch);
+    assert_true(encl_tokenizer_get_info(tokenizer)->lowercase);
+    assert_false(encl_tokenizer_get_info(tokenizer)->cased_by_vocabulary);
+    encl_tokenizer_close(tokenizer);
+    encl_string_free(&text);
+}
+
 #define in_scratch(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
 
 int main(void) {
@@ -243,6 +307,8 @@ int main(void) {
         in_scratch(test_bad_json),
         in_scratch(test_foreign_pipelines),
         in_scratch(test_many_added_tokens),
+        in_scratch(test_casing),
+        in_scratch(test_casing_of_json),
     };
     return encl_test_main(tests);
 }
