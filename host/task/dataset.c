@@ -106,13 +106,14 @@ encl_status encl_dataset_find(const char *name, const encl_dataset_kind **kind) 
 
 // ---- Labels -----------------------------------------------------------------------------------------------
 
-static bool is_name(const char *name, encl_span found) {
-    return name != NULL && strlen(name) == found.length && memcmp(name, found.text, found.length) == 0;
+bool encl_span_equals(encl_span span, const char *text) {
+    return span.text != NULL && strlen(text) == span.length && memcmp(text, span.text, span.length) == 0;
 }
 
 int32_t encl_dataset_label_index(const encl_dataset_kind *kind, encl_span name) {
     for (size_t i = 0; i < kind->label_count; i++) {
-        if (is_name(kind->labels[i].name, name) || is_name(kind->labels[i].other, name)) {
+        const encl_dataset_label *label = &kind->labels[i];
+        if (encl_span_equals(name, label->name) || (label->other != NULL && encl_span_equals(name, label->other))) {
             return (int32_t)i;
         }
     }

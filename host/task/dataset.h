@@ -75,8 +75,11 @@ struct encl_dataset {
 
 // Reads a file of at most 1 GiB. Every message names the file, and the line (or the place in the JSON), what was found
 // and what was expected. A line has at most 1 MiB; a file without examples is FORMAT.
-encl_status encl_dataset_open(const encl_dataset_kind *kind, const char *path, encl_dataset **dataset);
+encl_status encl_dataset_open(const encl_dataset_kind *kind, const char *path, encl_dataset **opened);
 void encl_dataset_close(encl_dataset *dataset); // NULL is allowed
+
+// The span is exactly the text, which ends with NUL.
+bool encl_span_equals(encl_span span, const char *text);
 
 // Which class each of a model's labels is: classes[label_count], -1 for a label that is none of the kind's. By their
 // names, in any case; where the model has none of the names but as many labels, by their order. INVALID lists both.

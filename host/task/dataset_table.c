@@ -148,7 +148,7 @@ static encl_span without_quotes(encl_span field) {
 static size_t find_name(const table_record *header, const char *name, bool quoted) {
     for (size_t i = 0; i < header->count; i++) {
         const encl_span field = quoted ? without_quotes(header->fields[i]) : header->fields[i];
-        if (strlen(name) == field.length && memcmp(name, field.text, field.length) == 0) {
+        if (encl_span_equals(field, name)) {
             return i;
         }
     }
@@ -284,8 +284,7 @@ static encl_status take_record(table_reader *table) {
                          (long long)table->record.line, table->record.count, table->width);
     }
     const char *kept = table->form->kept;
-    const encl_span key = field_of(table, ENCL_COLUMN_KEPT);
-    if (kept != NULL && (strlen(kept) != key.length || memcmp(kept, key.text, key.length) != 0)) {
+    if (kept != NULL && !encl_span_equals(field_of(table, ENCL_COLUMN_KEPT), kept)) {
         return ENCL_OK;
     }
     encl_example example = {.text = field_of(table, ENCL_COLUMN_TEXT), .label = -1};

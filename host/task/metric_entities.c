@@ -42,7 +42,8 @@ encl_status encl_tag_parse(const char *text, size_t length, encl_tag_types *type
     if (length == 1 && text[0] == 'O') {
         return ENCL_OK;
     }
-    const bool part = length > 0 && memchr("BIES", text[0], 4) != NULL;
+    const char c = length > 0 ? text[0] : '\0';
+    const bool part = c == 'B' || c == 'I' || c == 'E' || c == 'S';
     if (!part || memchr(text, '\0', length) != NULL || (length > 1 && (text[1] != '-' || length == 2))) {
         const int shown = (int)encl_utf8_valid_prefix(text, length < SHOWN_BYTES ? length : SHOWN_BYTES);
         return encl_fail(ENCL_FORMAT, "found tag '%.*s', expected O, or B-, I-, E- or S- and a type", shown, text);
@@ -50,7 +51,7 @@ encl_status encl_tag_parse(const char *text, size_t length, encl_tag_types *type
     int32_t type = 0;
     encl_status status = length > 1 ? enter_type(text + 2, length - 2, types, &type) : enter_type("_", 1, types, &type);
     if (status == ENCL_OK) {
-        *tag = (encl_tag){.part = text[0], .type = type};
+        *tag = (encl_tag){.part = c, .type = type};
     }
     return status;
 }
