@@ -258,7 +258,9 @@ encl_status encl_head_require(const encl_model *model, encl_head head) {
     if (model->heads[head].width > 0) {
         return ENCL_OK;
     }
-    const char *missing = missing_weight(model, row);
+    // A classifier may be there and be another head's: that says more than what else is missing.
+    const bool is_other = !fits_architecture(model, row) && stored_name(model, &row->weights[WEIGHT]) != NULL;
+    const char *missing = is_other ? NULL : missing_weight(model, row);
     if (missing != NULL) {
         return encl_fail(ENCL_UNSUPPORTED, "%s: this checkpoint has no %s head: found no tensor %s, expected one",
                          model->path, row->title, missing);
