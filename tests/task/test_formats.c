@@ -429,7 +429,7 @@ static void other_classifiers_are_refused(void **state) {
         {"tiny-multiple-choice", ENTITIES, "no token classification head: its architecture is BertForMultipleChoice"},
         {"tiny-multiple-choice", FILL_MASK, "no MLM head: found no tensor cls.predictions.transform.dense.weight"},
         {"tiny-multiple-choice", QA, "no question-answering head: found no tensor qa_outputs.weight"},
-        {"tiny-ner", CLASSIFY, "no classification head: found no tensor pooler.dense.weight"},
+        {"tiny-ner", CLASSIFY, "no classification head: its architecture is BertForTokenClassification"},
         {"tiny-multi-label", ENTITIES,
          "no token classification head: its architecture is BertForSequenceClassification"},
     };
