@@ -146,7 +146,7 @@ encl_status encl_embedder_create(const encl_model *model, const encl_device *dev
     ENCL_TRY(count_skipped(model, e));
     ENCL_TRY(encl_model_embed_graph(model, options, &graph));
     ENCL_TRY(encl_pipeline_create(device, graph, &options->executable,
-                                  options->tokens ? ENCL_ROWS_TOKENS : ENCL_ROWS_SEQUENCES, e->reader.max_length,
+                                  options->tokens ? ENCL_RESULT_TOKENS : ENCL_RESULT_SEQUENCES, e->reader.max_length,
                                   &e->pipeline));
     e->tokens = options->tokens;
     e->width = options->tokens                   ? model->config.hidden

@@ -30,7 +30,7 @@ typedef struct batch {
 
 struct encl_pipeline {
     encl_executable *executable;
-    encl_rows rows;
+    encl_result_rows rows;
     int64_t max_length;
     size_t depth; // batches in flight
     batch batches[MOST_IN_FLIGHT];
@@ -73,7 +73,7 @@ cleanup:
 }
 
 encl_status encl_pipeline_create(const encl_device *device, const encl_graph *graph,
-                                 const encl_executable_options *options, encl_rows rows, int64_t max_length,
+                                 const encl_executable_options *options, encl_result_rows rows, int64_t max_length,
                                  encl_pipeline **pipeline) {
     encl_status status = ENCL_OK;
     encl_pipeline *p = NULL;
@@ -255,10 +255,10 @@ static encl_status start(stream *s, batch *b) {
 }
 
 // The rows of output 0 that belong to sequence i of a batch: [*first, *first + *count).
-static void find_rows(encl_rows rows, const batch *b, int32_t i, int64_t *first, int64_t *count) {
-    const int32_t *bounds = rows == ENCL_ROWS_TOKENS ? b->offsets : b->first_rows;
-    *first = rows == ENCL_ROWS_SEQUENCES ? i : bounds[i];
-    *count = rows == ENCL_ROWS_SEQUENCES ? 1 : bounds[i + 1] - bounds[i];
+static void find_rows(encl_result_rows rows, const batch *b, int32_t i, int64_t *first, int64_t *count) {
+    const int32_t *bounds = rows == ENCL_RESULT_TOKENS ? b->offsets : b->first_rows;
+    *first = rows == ENCL_RESULT_SEQUENCES ? i : bounds[i];
+    *count = rows == ENCL_RESULT_SEQUENCES ? 1 : bounds[i + 1] - bounds[i];
 }
 
 // Waits for a batch and hands out its results.

@@ -6,19 +6,20 @@
 #include "host/encl_model.h"
 
 // What a row of the graph's output 0 belongs to.
-typedef enum encl_rows {
-    ENCL_ROWS_TOKENS,    // [T, N]
-    ENCL_ROWS_SEQUENCES, // [B, N]
-    ENCL_ROWS_SELECTED,  // [R, N]
-} encl_rows;
+typedef enum encl_result_rows {
+    ENCL_RESULT_TOKENS,    // [T, N]
+    ENCL_RESULT_SEQUENCES, // [B, N]
+    ENCL_RESULT_SELECTED,  // [R, N]
+} encl_result_rows;
 
 // A sequence to compute. Its arrays must stay as they are until next() is called again, also while sink() is called.
 typedef struct encl_sequence {
-    const int32_t *ids;      // [count]; NULL: there are no more sequences
-    const int32_t *types;    // [count]; NULL: all 0
-    int32_t count;           // tokens, 1 … max_length
-    int32_t skip;            // tokens at its beginning that pooling leaves out, fewer than count
-    const int32_t *selected; // [selected_count] tokens of the sequence, ascending: those that ENCL_ROWS_SELECTED reads
+    const int32_t *ids;   // [count]; NULL: there are no more sequences
+    const int32_t *types; // [count]; NULL: all 0
+    int32_t count;        // tokens, 1 … max_length
+    int32_t skip;         // tokens at its beginning that pooling leaves out, fewer than count
+    const int32_t
+        *selected; // [selected_count] tokens of the sequence, ascending: those that ENCL_RESULT_SELECTED reads
     int32_t selected_count;
     const void *note; // [note_bytes] what the task wants to know again with the result; copied, unread
     size_t note_bytes;
@@ -41,7 +42,7 @@ typedef struct encl_pipeline encl_pipeline;
 // Makes the executable of a graph whose output 0 has rows of the given kind. options may be NULL. INVALID where its
 // capacity cannot hold a sequence of max_length tokens. Used by one thread at a time.
 encl_status encl_pipeline_create(const encl_device *device, const encl_graph *graph,
-                                 const encl_executable_options *options, encl_rows rows, int64_t max_length,
+                                 const encl_executable_options *options, encl_result_rows rows, int64_t max_length,
                                  encl_pipeline **pipeline);
 void encl_pipeline_destroy(encl_pipeline *pipeline); // NULL is allowed
 const encl_executable_info *encl_pipeline_get_info(const encl_pipeline *pipeline);

@@ -42,7 +42,7 @@ static void make_sequence(int64_t index, made *sequence) {
 typedef struct stream {
     int64_t count, at, results;
     int64_t fail_at, stop_at; // −1: never
-    encl_rows rows;
+    encl_result_rows rows;
     made sequence;
     float values[SEQUENCES][LONGEST][HIDDEN];
 } stream;
@@ -74,9 +74,9 @@ static encl_status take(void *context, const encl_sequence_result *result) {
         return encl_fail(ENCL_INTERRUPTED, "enough");
     }
     make_sequence(s->results, &expected);
-    const int64_t rows = s->rows == ENCL_ROWS_TOKENS     ? expected.count
-                         : s->rows == ENCL_ROWS_SELECTED ? expected.selected_count
-                                                         : 1;
+    const int64_t rows = s->rows == ENCL_RESULT_TOKENS     ? expected.count
+                         : s->rows == ENCL_RESULT_SELECTED ? expected.selected_count
+                                                           : 1;
     assert_int_equal(result->index, s->results);
     assert_int_equal(result->rows, rows);
     assert_int_equal(result->columns, HIDDEN);
@@ -96,7 +96,7 @@ static encl_status take(void *context, const encl_sequence_result *result) {
     return ENCL_OK;
 }
 
-static void start(stream *s, encl_rows rows, int64_t count) {
+static void start(stream *s, encl_result_rows rows, int64_t count) {
     memset(s, 0, sizeof *s);
     s->rows = rows;
     s->count = count;
@@ -114,14 +114,14 @@ static encl_model *open_model(void) {
 
 // The encoder, and of its last hidden state the rows that are asked for.
 static encl_status make_pipeline(const encl_model *model, const encl_device *device,
-                                 const encl_executable_options *options, encl_rows rows, int64_t max_length,
+                                 const encl_executable_options *options, encl_result_rows rows, int64_t max_length,
                                  encl_pipeline **pipeline) {
     encl_graph *graph = NULL;
     encl_value hidden = 0;
     assert_ok(encl_graph_create(&graph));
     assert_ok(encl_bert_encode(&model->bert, &model->config, graph, &hidden));
-    if (rows != ENCL_ROWS_TOKENS) {
-        const encl_selection selection = rows == ENCL_ROWS_SELECTED ? ENCL_SELECT_LISTED : ENCL_SELECT_FIRST;
+    if (rows != ENCL_RESULT_TOKENS) {
+        const encl_selection selection = rows == ENCL_RESULT_SELECTED ? ENCL_SELECT_LISTED : ENCL_SELECT_FIRST;
         assert_ok(encl_graph_select(graph, hidden, selection, &hidden));
     }
     assert_ok(encl_graph_output(graph, hidden));
@@ -152,11 +152,11 @@ static void assert_rows(const encl_device *device, const stream *s, const stream
     assert_int_equal(s->results, s->count);
     for (int64_t i = 0; i < s->count; i++) {
         make_sequence(i, &sequence);
-        const int32_t rows = s->rows == ENCL_ROWS_TOKENS     ? sequence.count
-                             : s->rows == ENCL_ROWS_SELECTED ? sequence.selected_count
-                                                             : 1;
+        const int32_t rows = s->rows == ENCL_RESULT_TOKENS     ? sequence.count
+                             : s->rows == ENCL_RESULT_SELECTED ? sequence.selected_count
+                                                               : 1;
         for (int32_t r = 0; r < rows; r++) {
-            const int32_t token = s->rows == ENCL_ROWS_SELECTED ? sequence.selected[r] : r;
+            const int32_t token = s->rows == ENCL_RESULT_SELECTED ? sequence.selected[r] : r;
             assert_row(device, s->values[i][r], all->values[i][token]);
         }
     }
@@ -174,18 +174,18 @@ static void rows_on(const encl_device *device) {
     };
     encl_model *model = open_model();
     encl_pipeline *pipeline = NULL;
-    assert_ok(make_pipeline(model, device, NULL, ENCL_ROWS_TOKENS, LONGEST, &pipeline));
+    assert_ok(make_pipeline(model, device, NULL, ENCL_RESULT_TOKENS, LONGEST, &pipeline));
     assert_int_equal(encl_pipeline_get_info(pipeline)->outputs, 1);
-    start(&all, ENCL_ROWS_TOKENS, SEQUENCES);
+    start(&all, ENCL_RESULT_TOKENS, SEQUENCES);
     assert_ok(encl_pipeline_run(pipeline, next_sequence, &all, take, &all));
     encl_pipeline_destroy(pipeline);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        for (int rows = ENCL_ROWS_TOKENS; rows <= ENCL_ROWS_SELECTED; rows++) {
-            assert_ok(make_pipeline(model, device, &cases[i], (encl_rows)rows, LONGEST, &pipeline));
-            start(&s, (encl_rows)rows, SEQUENCES);
+        for (int rows = ENCL_RESULT_TOKENS; rows <= ENCL_RESULT_SELECTED; rows++) {
+            assert_ok(make_pipeline(model, device, &cases[i], (encl_result_rows)rows, LONGEST, &pipeline));
+            start(&s, (encl_result_rows)rows, SEQUENCES);
             assert_ok(encl_pipeline_run(pipeline, next_sequence, &s, take, &s));
             assert_rows(device, &s, &all);
-            start(&s, (encl_rows)rows, 0);
+            start(&s, (encl_result_rows)rows, 0);
             assert_ok(encl_pipeline_run(pipeline, next_sequence, &s, take, &s));
             assert_int_equal(s.results, 0);
             encl_pipeline_destroy(pipeline);
@@ -237,12 +237,12 @@ static void too_large_on(const encl_device *device) {
     const encl_executable_options panels = {.capacity = {.tokens = 100, .sequences = 4, .panels = 1}};
     encl_model *model = open_model();
     encl_pipeline *pipeline = (encl_pipeline *)model;
-    assert_int_equal(make_pipeline(model, device, &options, ENCL_ROWS_SELECTED, 41, &pipeline), ENCL_INVALID);
+    assert_int_equal(make_pipeline(model, device, &options, ENCL_RESULT_SELECTED, 41, &pipeline), ENCL_INVALID);
     assert_null(pipeline);
     assert_detail("a batch of 40 tokens");
-    assert_int_equal(make_pipeline(model, device, &panels, ENCL_ROWS_SELECTED, 33, &pipeline), ENCL_INVALID);
+    assert_int_equal(make_pipeline(model, device, &panels, ENCL_RESULT_SELECTED, 33, &pipeline), ENCL_INVALID);
     assert_detail("1 key panels");
-    assert_ok(make_pipeline(model, device, &options, ENCL_ROWS_SELECTED, 33, &pipeline));
+    assert_ok(make_pipeline(model, device, &options, ENCL_RESULT_SELECTED, 33, &pipeline));
     encl_sequence sequence = {.ids = ids, .count = 33, .selected = selected, .selected_count = 2};
     assert_ok(run_one(pipeline, &sequence));
     sequence.count = 34;
@@ -286,17 +286,17 @@ static void failures_on(const encl_device *device) {
     const encl_executable_options options = {.capacity = {.tokens = 200, .sequences = 20}};
     encl_model *model = open_model();
     encl_pipeline *pipeline = NULL;
-    assert_ok(make_pipeline(model, device, &options, ENCL_ROWS_SELECTED, LONGEST, &pipeline));
+    assert_ok(make_pipeline(model, device, &options, ENCL_RESULT_SELECTED, LONGEST, &pipeline));
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        start(&s, ENCL_ROWS_SELECTED, 60);
+        start(&s, ENCL_RESULT_SELECTED, 60);
         s.fail_at = places[i];
         assert_int_equal(encl_pipeline_run(pipeline, next_sequence, &s, take, &s), ENCL_IO);
         assert_detail("the reader is gone");
-        start(&s, ENCL_ROWS_SELECTED, 60);
+        start(&s, ENCL_RESULT_SELECTED, 60);
         s.stop_at = places[i];
         assert_int_equal(encl_pipeline_run(pipeline, next_sequence, &s, take, &s), ENCL_INTERRUPTED);
         assert_int_equal(s.results, places[i]);
-        start(&s, ENCL_ROWS_SELECTED, 60);
+        start(&s, ENCL_RESULT_SELECTED, 60);
         assert_ok(encl_pipeline_run(pipeline, next_sequence, &s, take, &s));
         assert_int_equal(s.results, 60);
     }
