@@ -359,26 +359,35 @@ static void test_interrupt(void **state) {
     free_outcome(&result);
 }
 
-// A model in a zip gives what the same model in a folder gives.
+// A model in a zip, in whatever format, gives what the same weights in a folder give.
 static void test_zip(void **state) {
     (void)state;
     need_device();
-    static const char *const models[] = {"tests/fixtures/tiny-pretraining", "tests/fixtures/tiny-zip/stored.zip",
-                                         "tests/fixtures/tiny-zip/stored.zip/tiny-pretraining"};
-    outcome results[3];
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const models[] = {
+        "tests/fixtures/tiny-pretraining",
+        "tests/fixtures/tiny-zip/stored.zip",
+        "tests/fixtures/tiny-zip/stored.zip/tiny-pretraining",
+        "tests/fixtures/tiny-zip/torch.zip",
+        "tests/fixtures/tiny-zip/deflated.zip",
+        "tests/fixtures/tiny-zip/deflated.zip/tiny_wwm_L-2_H-32_A-2/bert_model.ckpt",
+    };
+    enum { MODELS = sizeof models / sizeof models[0] };
+    outcome results[MODELS];
+    for (size_t i = 0; i < MODELS; i++) {
         results[i] = RUN("hello world\ngood night\n", "embed", models[i], "--json");
         expect_exit(&results[i], 0);
         assert_true(results[i].out_length > 100);
         assert_string_equal(results[i].out, results[0].out);
     }
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < MODELS; i++) {
         free_outcome(&results[i]);
     }
-    outcome info = RUN("", "info", models[1]);
-    expect_exit(&info, 0);
-    assert_non_null(strstr(info.out, "stored: weights are read where they lie"));
-    free_outcome(&info);
+    outcome stored = RUN("", "info", models[1]);
+    outcome deflated = RUN("", "info", models[4]);
+    assert_non_null(strstr(stored.out, "stored: weights are read where they lie"));
+    assert_non_null(strstr(deflated.out, "of weights were inflated into memory"));
+    free_outcome(&stored);
+    free_outcome(&deflated);
 }
 
 int main(void) {

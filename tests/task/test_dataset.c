@@ -249,6 +249,7 @@ static const bad_case bad[] = {
     {"cmrc2018", "{}", "found no array 'data'"},
     {"cmrc2018", "{\"data\":7}", "found no array 'data'"},
     {"cmrc2018", "{\"data\":[7]}", "data[0]: found no object"},
+    {"cmrc2018", "{\"data\":[{\"paragraphs\":[]},7]}", "/data: data[1]: found no object"},
     {"cmrc2018", "{\"data\":[{\"paragraphs\":[{\"qas\":[]}]}]}", "data[0].paragraphs[0]: found no 'context'"},
     {"cmrc2018", "{\"data\":[{\"paragraphs\":[{\"context\":7}]}]}", "context: found 7, expected a text"},
     {"cmrc2018", "{\"data\":[{\"paragraphs\":[{\"context\":\"a\"}]}]}", "found no array 'qas'"},

@@ -109,6 +109,7 @@ static void test_segments(void **state) {
     check_segments("Hello, World 2018年", "hello|,|world|2018|年");
     check_segments("《红楼梦》——曹雪芹", "红|楼|梦|—|—|曹|雪|芹"); // dashes are no marks of the list
     check_segments("it's 3,000 km.", "it|'s|3,000|km|.");
+    check_segments("a-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』b", "ab"); // the whole list
     check_segments("a-b_c", "abc");                                          // marks go before words are looked for
     check_segments("\xe9\xbe\xa5\xe9\xbe\xa6", "\xe9\xbe\xa5|\xe9\xbe\xa6"); // U+9FA5; U+9FA6 is a word
     check_segments("\xe9\xbe\xa6\xe9\xbe\xa6", "\xe9\xbe\xa6\xe9\xbe\xa6");
@@ -143,6 +144,7 @@ static void test_cmrc(void **state) {
     check_score(cmrc, "", ANSWERS("北京"), 0, 0, 1e-15);
     check_score(cmrc, "，", ANSWERS("。"), 1, 0, 1e-15); // nothing left: equal, no segment
     check_score(cmrc, "北京", NULL, 0, 0, 0, 1e-15);
+    check_score(cmrc, "a-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』b", ANSWERS("ab"), 1, 1, 1e-15);
     encl_answer_score score;
     assert_int_equal(cmrc("\xff", ANSWERS("a"), &score), ENCL_FORMAT);
     assert_int_equal(cmrc("a", ANSWERS("b\xe4\xbd"), &score), ENCL_FORMAT);
