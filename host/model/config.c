@@ -81,14 +81,16 @@ cleanup:
 }
 
 // RoBERTa (Liu et al. 2019) has byte-level BPE, one token type and positions that begin behind the padding's id. Some
-// that were trained with BERT's code, as hfl's, have none of that and are BERT by another name.
-static encl_status check_roberta(const char *path, const encl_folder *folder, encl_config *config) {
-    const bool has_words = encl_folder_has(folder, "vocab.txt");
-    const bool has_pairs = encl_folder_has(folder, "merges.txt") || encl_folder_has(folder, "vocab.json");
-    if (!has_words || has_pairs || config->type_vocabulary != 2 || config->max_position != 512) {
+// that were trained with BERT's code, as hfl's, have none of that and are BERT by another name. PaddleNLP's positions
+// begin at 0 for all of them; elsewhere, the number of positions tells: RoBERTa's tables have two rows more.
+static encl_status check_roberta(const char *path, const cJSON *json, const encl_folder *folder, encl_config *config) {
+    const bool is_paddle = cJSON_GetObjectItemCaseSensitive(json, "init_class") != NULL;
+    const bool has_words = encl_folder_has(folder, "vocab.txt") && !encl_folder_has(folder, "merges.txt") &&
+                           !encl_folder_has(folder, "vocab.json");
+    if (!has_words || config->type_vocabulary != 2 || (config->max_position != 512 && !is_paddle)) {
         return encl_fail(ENCL_UNSUPPORTED,
                          "%s: model_type: found 'roberta' with %s, %d token types and %d positions, expected %s", path,
-                         has_pairs || !has_words ? "no WordPiece vocabulary" : "a vocab.txt", config->type_vocabulary,
+                         has_words ? "a vocab.txt" : "no WordPiece vocabulary", config->type_vocabulary,
                          config->max_position, supported);
     }
     encl_string note = {0};
@@ -120,7 +122,7 @@ cleanup:
 static encl_status check_kind(const char *path, const cJSON *json, const encl_folder *folder, encl_config *config) {
     encl_status status = copy_text("", &config->note);
     if (status == ENCL_OK && strcmp(config->model_type, "roberta") == 0) {
-        status = check_roberta(path, folder, config);
+        status = check_roberta(path, json, folder, config);
     } else if (status == ENCL_OK && strcmp(config->model_type, "ernie") == 0) {
         status = read_tasks(path, json, config);
     }

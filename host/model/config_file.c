@@ -111,7 +111,6 @@ static encl_status flatten_paddle(const char *path, cJSON **json) {
     if (strncmp(class, "Ernie", strlen("Ernie")) == 0) { // its layers are made with Paddle's default
         ENCL_TRY(give(path, target, "layer_norm_eps", cJSON_CreateNumber(1e-5)));
     }
-    cJSON_DeleteItemFromObjectCaseSensitive(keys, "init_class"); // of the root, `class` is a part
     if (keys != NULL) {
         cJSON_Delete(root);
         *json = keys;

@@ -91,6 +91,11 @@ static void test_formats(void **state) {
         {"tiny-zip/stored.zip", "BertForPreTraining", true},
         {"tiny-zip/deflated.zip", "BertForPreTraining", true},
         {"tiny-bert", "BertForMaskedLM", false},
+        {"tiny-qa", "BertForQuestionAnswering", false},
+        {"tiny-tf1-qa", "BertForQuestionAnswering", false},
+        {"tiny-paddle-qa", "BertForQuestionAnswering", false},
+        {"tiny-ner", "BertForTokenClassification", false},
+        {"tiny-multi-label", "BertForSequenceClassification", false},
         {"tiny-bert-bf16", "BertForSequenceClassification", false},
         {"tiny-bert-f16", "BertModel", false},
         {"tiny-multiple-choice", "BertForMultipleChoice", false},
@@ -136,6 +141,28 @@ static void test_formats(void **state) {
         free_outcome(&twice);
         free_outcome(&result);
     }
+}
+
+// A decoder that is not the table of words is kept, as is its bias.
+static void test_untied(void **state) {
+    (void)state;
+    outcome result = RUN("", "convert", "tests/fixtures/tiny-untied", in_folder("untied"), "--json");
+    parse_lines(&result);
+    char path[PATH_LENGTH];
+    encl_checkpoint *before = NULL;
+    encl_checkpoint *after = NULL;
+    snprintf(path, sizeof path, "%s/untied", folder);
+    assert_ok(encl_checkpoint_open("tests/fixtures/tiny-untied", &before));
+    assert_ok(encl_checkpoint_open(path, &after));
+    assert_int_equal(encl_checkpoint_count(after), encl_checkpoint_count(before));
+    for (size_t i = 0; i < encl_checkpoint_count(after); i++) {
+        const encl_tensor *found = encl_checkpoint_at(after, i);
+        assert_string_equal(found->name, encl_checkpoint_at(before, i)->name);
+        assert_memory_equal(found->data, encl_checkpoint_at(before, i)->data, found->bytes);
+    }
+    encl_checkpoint_close(after);
+    encl_checkpoint_close(before);
+    free_outcome(&result);
 }
 
 // The modules' files come along, and the model embeds as before.
@@ -318,8 +345,9 @@ static void test_interrupt(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formats),   cmocka_unit_test(test_sentence),      cmocka_unit_test(test_targets),
-        cmocka_unit_test(test_full_disk), cmocka_unit_test(test_closed_output), cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_formats),   cmocka_unit_test(test_untied),    cmocka_unit_test(test_sentence),
+        cmocka_unit_test(test_targets),   cmocka_unit_test(test_full_disk), cmocka_unit_test(test_closed_output),
+        cmocka_unit_test(test_interrupt),
     };
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

@@ -82,6 +82,14 @@ static void test_heads(void **state) {
     expect_heads(result.lines[0], "classify");
     assert_int_equal(cJSON_GetArraySize(array_of(result.lines[0], "labels")), 3);
     free_outcome(&result);
+    static const char *const questions[] = {"tests/fixtures/tiny-qa", "tests/fixtures/tiny-tf1-qa",
+                                            "tests/fixtures/tiny-paddle-qa"};
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+        result = info(questions[i]);
+        expect_heads(result.lines[0], "qa");
+        assert_int_equal(cJSON_GetArraySize(array_of(result.lines[0], "notes")), i == 2 ? 1 : 0); // a RoBERTa
+        free_outcome(&result);
+    }
     result = info("tests/fixtures/tiny-sentence");
     expect_heads(result.lines[0], "");
     assert_string_equal(text_of(result.lines[0], "head"), "none");

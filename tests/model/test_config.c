@@ -158,10 +158,14 @@ static void takes_roberta_for_bert(void **state) {
         "{\"architectures\":[\"RobertaForMaskedLM\"]}",
         "{\"model_type\":\"bert\",\"architectures\":[\"RobertaModel\"]}",
         "{\"init_class\":\"RobertaModel\"}",
+        "{\"init_class\":\"RobertaModel\",\"max_position_embeddings\":80}",
+        "{\"init_args\":[{\"max_position_embeddings\":80,\"init_class\":\"RobertaModel\"}],"
+        "\"init_class\":\"RobertaForQuestionAnswering\"}",
     };
     static const char *const others[] = {
         "{\"model_type\":\"roberta\",\"type_vocab_size\":1}",
         "{\"model_type\":\"roberta\",\"max_position_embeddings\":514}",
+        "{\"init_class\":\"RobertaModel\",\"type_vocab_size\":1}",
         "{\"architectures\":[\"RobertaForMaskedLM\"],\"type_vocab_size\":1,\"max_position_embeddings\":514}",
     };
     encl_scratch *scratch = *state;
