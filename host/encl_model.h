@@ -72,12 +72,12 @@ typedef struct encl_model encl_model;
 
 typedef struct encl_model_info {
     const char *path;
-    const char *file;         // of weights, in the model's folder; "" for a shape
-    const char *architecture; // "BertModel", of config.json; "" where it says none
-    const char *model_type;   // "bert", "ernie", "roberta"
-    const char *format;       // "safetensors"; "random" for a shape
-    const char *dtype;        // of the encoder's weights, "F32"; "mixed" where they differ
-    const char *head;         // "none", "fill-mask", "classify", …: the most likely use of those in head_names
+    const char *file;              // of weights, in the model's folder; "" for a shape
+    const char *architecture;      // "BertModel", of config.json; "" where it says none
+    const char *model_type;        // "bert", "ernie", "roberta"
+    const char *format;            // "safetensors"; "random" for a shape
+    const char *dtype;             // of the encoder's weights, "F32"; "mixed" where they differ
+    const char *head;              // "none", "fill-mask", "classify", …: the most likely use of those in head_names
     const char *const *head_names; // [head_count] what the tensors hold beyond the encoder
     size_t head_count;
     bool mlm_untrained; // fill-mask is there, but as it was before training: it predicts noise

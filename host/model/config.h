@@ -22,9 +22,9 @@ typedef struct encl_config {
     int32_t pad_id;
     float epsilon; // of every LayerNorm
     encl_activation activation;
-    bool tied; // the MLM decoder is the word embedding table, unless another is stored
+    bool tied;          // the MLM decoder is the word embedding table, unless another is stored
     int32_t task_types; // rows of a table whose first row ERNIE adds to every token; 0: it has none
-    char **labels; // [label_count] a class index → its name
+    char **labels;      // [label_count] a class index → its name
     size_t label_count;
     bool labels_named; // the file names them; else they are LABEL_0, LABEL_1, …
 } encl_config;

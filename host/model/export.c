@@ -155,9 +155,9 @@ static encl_status write_tensors(const encl_model *model, const char *folder, en
     encl_status status = ENCL_OK;
     tensor_list list = {0};
     char *path = NULL;
-    const char *prefix = strstr(report->architecture, "For") == NULL   ? ""
-                         : begins(report->architecture, "Ernie") ? "ernie."
-                                                                       : "bert.";
+    const char *prefix = strstr(report->architecture, "For") == NULL ? ""
+                         : begins(report->architecture, "Ernie")     ? "ernie."
+                                                                     : "bert.";
     ENCL_TRY(list_tensors(model, prefix, &list, &report->left_out));
     ENCL_TRY(encl_path_join(folder, name, &path));
     ENCL_TRY(encl_safetensors_write(path, list.rows, list.count, proceed, &report->bytes));
@@ -283,8 +283,9 @@ static encl_status copy_sentence(const encl_model *model, const char *folder, en
         return ENCL_OK;
     }
     if (model->sentence.transformer[0] != '\0') {
-        return encl_fail(ENCL_UNSUPPORTED, "%s: modules.json: found the transformer in '%s', expected it beside the file",
-                         model->path, model->sentence.transformer);
+        return encl_fail(ENCL_UNSUPPORTED,
+                         "%s: modules.json: found the transformer in '%s', expected it beside the file", model->path,
+                         model->sentence.transformer);
     }
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         ENCL_TRY(copy_file(model, folder, names[i], report));

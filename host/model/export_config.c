@@ -58,14 +58,9 @@ static encl_status print(const char *place, key_set *keys, char **text) {
 
 // What Google's files say of a pooler that there is no code for, and what PaddleNLP says of itself.
 static void remove_foreign(key_set *keys) {
-    static const char *const names[] = {"directionality",
-                                        "pooler_fc_size",
-                                        "pooler_num_attention_heads",
-                                        "pooler_num_fc_layers",
-                                        "pooler_size_per_head",
-                                        "pooler_type",
-                                        "init_class",
-                                        "paddlenlp_version"};
+    static const char *const names[] = {"directionality",       "pooler_fc_size",       "pooler_num_attention_heads",
+                                        "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type",
+                                        "init_class",           "paddlenlp_version"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         cJSON_DeleteItemFromObjectCaseSensitive(keys->object, names[i]);
     }
@@ -76,14 +71,10 @@ static void set_sizes(key_set *keys, const encl_config *config) {
         const char *name;
         int32_t number;
     } rows[] = {
-        {"vocab_size", config->vocabulary},
-        {"hidden_size", config->hidden},
-        {"num_hidden_layers", config->layers},
-        {"num_attention_heads", config->heads},
-        {"intermediate_size", config->intermediate},
-        {"max_position_embeddings", config->max_position},
-        {"type_vocab_size", config->type_vocabulary},
-        {"pad_token_id", config->pad_id},
+        {"vocab_size", config->vocabulary},           {"hidden_size", config->hidden},
+        {"num_hidden_layers", config->layers},        {"num_attention_heads", config->heads},
+        {"intermediate_size", config->intermediate},  {"max_position_embeddings", config->max_position},
+        {"type_vocab_size", config->type_vocabulary}, {"pad_token_id", config->pad_id},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         set_default_number(keys, rows[i].name, rows[i].number);

@@ -1,7 +1,7 @@
 // The files of a tokenizer: vocab.txt, tokenizer.json, tokenizer_config.json and the older special_tokens_map.json
 // and added_tokens.json, with the precedence that transformers 5 gives them, but for one thing: where no file says
-// whether texts are lowercased, the vocabulary decides. Google's archives have nothing but a vocab.txt, and transformers
-// lowercases what a cased model reads.
+// whether texts are lowercased, the vocabulary decides. Google's archives have nothing but a vocab.txt, and
+// transformers lowercases what a cased model reads.
 #ifndef ENCL_TEXT_TOKENIZER_FILES_H
 #define ENCL_TEXT_TOKENIZER_FILES_H
 

@@ -29,9 +29,9 @@ static encl_status check_empty(const char *path) {
         entry = readdir(directory);
     }
     const encl_status status =
-        entry == NULL ? ENCL_OK
-                      : encl_fail(ENCL_IO, "%s: found '%s' in it, expected an empty folder or a new name", path,
-                                  entry->d_name);
+        entry == NULL
+            ? ENCL_OK
+            : encl_fail(ENCL_IO, "%s: found '%s' in it, expected an empty folder or a new name", path, entry->d_name);
     closedir(directory);
     return status;
 }

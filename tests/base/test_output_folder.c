@@ -97,7 +97,7 @@ static void fails_at_the_end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        with_scratch(makes_a_new_folder), with_scratch(replaces_an_empty_folder), with_scratch(abandons),
+        with_scratch(makes_a_new_folder),    with_scratch(replaces_an_empty_folder), with_scratch(abandons),
         with_scratch(refuses_what_is_there), with_scratch(fails_at_the_end),
     };
     return encl_test_main(tests);

@@ -1,6 +1,6 @@
 // Writing safetensors: what is read back, how it lies in the file, what may go wrong.
-#include <sys/resource.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "checkpoint/scratch.h"
 #include "host/checkpoint/write_safetensors.h"
@@ -33,8 +33,12 @@ static void reads_back_what_it_wrote(void **state) {
     transposed.shape[1] = 2;
     transposed.strides[0] = 1;
     transposed.strides[1] = 3;
-    encl_named_tensor tensors[] = {{"b \"quoted\" \xe4\xbd\xa0", &small}, {"z", &half},           {"c", &matrix},
-                                   {"a", &transposed},                    {"the.scalar", &scalar}, {"empty", &empty}};
+    encl_named_tensor tensors[] = {{"b \"quoted\" \xe4\xbd\xa0", &small},
+                                   {"z", &half},
+                                   {"c", &matrix},
+                                   {"a", &transposed},
+                                   {"the.scalar", &scalar},
+                                   {"empty", &empty}};
     int64_t size = 0;
     assert_ok(encl_safetensors_write(scratch_path(scratch, "model.safetensors"), tensors, 6, NULL, &size));
     struct stat file;

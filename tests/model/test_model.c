@@ -4,7 +4,7 @@
 #include "host/model/model.h"
 
 static const char fixture[] = "tests/fixtures/tiny-pretraining";
-#define SIZES                                                                                                      \
+#define SIZES                                                                                                       \
     "\"hidden_size\":32,\"num_hidden_layers\":2,\"num_attention_heads\":2,\"intermediate_size\":64,\"vocab_size\":" \
     "341,\"type_vocab_size\":2"
 #define WITH_SIZES(keys) "{" SIZES ",\"max_position_embeddings\":80," keys "}"
@@ -164,9 +164,10 @@ static void counts_labels(void **state) {
         encl_model_close(model);
     }
     encl_model *model = NULL;
-    write_edited(scratch, fixture,
-                 WITH_SIZES("\"architectures\":[\"BertForTokenClassification\"],\"id2label\":{\"0\":\"a\",\"1\":\"b\"}"),
-                 edits, 1, more, 2);
+    write_edited(
+        scratch, fixture,
+        WITH_SIZES("\"architectures\":[\"BertForTokenClassification\"],\"id2label\":{\"0\":\"a\",\"1\":\"b\"}"), edits,
+        1, more, 2);
     assert_fails(encl_model_open(scratch->folder, &model), ENCL_FORMAT,
                  "tensor classifier.weight has 5 rows, config.json names 2 labels");
     assert_null(model);
@@ -218,8 +219,7 @@ static void notes_a_roberta(void **state) {
     encl_scratch *scratch = *state;
     static float positions[512 * 32];
     static const edit edits[] = {{"bert.embeddings.position_embeddings.weight", NULL}};
-    const encl_tensor more[] = {
-        constant_tensor("bert.embeddings.position_embeddings.weight", 512, 32, positions)};
+    const encl_tensor more[] = {constant_tensor("bert.embeddings.position_embeddings.weight", 512, 32, positions)};
     write_edited(scratch, fixture, "{" SIZES ",\"model_type\":\"roberta\"}", edits, 1, more, 1);
     encl_model *model = open_model(scratch->folder);
     const encl_model_info *info = encl_model_get_info(model);
