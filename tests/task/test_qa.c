@@ -1,16 +1,9 @@
 // Question answering on every device: against transformers, streams of short and long contexts, failures.
-#include "test.h"
+#include "task/fixture.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <string.h>
+static const char fixture[] = "tiny-qa";
 
-#include "host/encl_model.h"
-#include "runtime/base/json.h"
-
-static const char fixture[] = "tests/fixtures/tiny-qa";
-
-enum { GOLDEN_BYTES = 1 << 24, POSITIONS = 80, MOST_ANSWERS = 8, MOST_QUESTIONS = 64 };
+enum { POSITIONS = 80, MOST_ANSWERS = 8, MOST_QUESTIONS = 64 };
 
 // ---- Lists of questions -----------------------------------------------------------------------------------
 
@@ -33,10 +26,7 @@ static encl_status next_question(void *context, encl_text *text) {
     question_list *list = context;
     if (list->at < list->count) {
         const question *asked = &list->questions[list->at++];
-        text->text = asked->text;
-        text->length = strlen(asked->text);
-        text->pair = asked->context;
-        text->pair_length = asked->context != NULL ? strlen(asked->context) : 0;
+        *text = make_text(asked->text, asked->context);
     }
     return ENCL_OK;
 }
@@ -70,55 +60,34 @@ static encl_status run(encl_qa *qa, const question *questions, size_t count, que
     return encl_qa_run(qa, next_question, list, take, list, windowed);
 }
 
-static encl_model *open_model(const char *path) {
-    encl_model *model = NULL;
-    assert_ok(encl_model_open(path, &model));
-    return model;
-}
-
-static void expect_detail(const char *part) {
-    if (strstr(encl_status_detail(), part) == NULL) {
-        fail_msg("'%s' does not say '%s'", encl_status_detail(), part);
-    }
-}
-
 // ---- Against transformers ---------------------------------------------------------------------------------
 
-static const cJSON *item_of(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    assert_non_null(item);
-    return item;
-}
-
 static void expect_answer(const char *context, const encl_answer *found, const cJSON *expected) {
-    const double score = item_of(expected, "score")->valuedouble;
-    const char *text = item_of(expected, "answer")->valuestring;
-    assert_int_equal(found->start, item_of(expected, "start")->valueint);
-    assert_int_equal(found->end, item_of(expected, "end")->valueint);
+    const char *text = get_text(expected, "answer");
+    assert_int_equal(found->start, get(expected, "start")->valueint);
+    assert_int_equal(found->end, get(expected, "end")->valueint);
     assert_int_equal(found->byte_end - found->byte_start, strlen(text));
     assert_memory_equal(context + found->byte_start, text, strlen(text));
-    if (!(fabs(found->score - score) < 1e-4)) {
-        fail_msg("'%s': found %.9g, expected %.9g", text, found->score, score);
-    }
+    assert_close(found->score, get_number(expected, "score"));
 }
 
 static void check_case(const encl_model *model, const encl_device *device, const cJSON *golden) {
     static question_list list;
     const encl_qa_options options = {
-        .max_length = item_of(golden, "max_seq_len")->valueint,
-        .doc_stride = item_of(golden, "doc_stride")->valueint,
-        .top_k = item_of(golden, "top_k")->valueint,
-        .max_answer_length = item_of(golden, "max_answer_len")->valueint,
-        .handle_impossible = cJSON_IsTrue(item_of(golden, "handle_impossible_answer")),
-        .align_to_words = cJSON_IsTrue(item_of(golden, "align_to_words")) ? ENCL_CHOICE_YES : ENCL_CHOICE_NO,
+        .max_length = get(golden, "max_seq_len")->valueint,
+        .doc_stride = get(golden, "doc_stride")->valueint,
+        .top_k = get(golden, "top_k")->valueint,
+        .max_answer_length = get(golden, "max_answer_len")->valueint,
+        .handle_impossible = cJSON_IsTrue(get(golden, "handle_impossible_answer")),
+        .align_to_words = cJSON_IsTrue(get(golden, "align_to_words")) ? ENCL_CHOICE_YES : ENCL_CHOICE_NO,
     };
-    const question asked = {item_of(golden, "question")->valuestring, item_of(golden, "context")->valuestring};
-    const cJSON *answers = item_of(golden, "answers");
+    const question asked = {get_text(golden, "question"), get_text(golden, "context")};
+    const cJSON *answers = get(golden, "answers");
     encl_qa *qa = NULL;
     int64_t windowed = 0;
     assert_ok(encl_qa_create(model, device, &options, &qa));
     assert_ok(run(qa, &asked, 1, &list, &windowed));
-    assert_int_equal(windowed, item_of(golden, "windows")->valueint > 1);
+    assert_int_equal(windowed, get(golden, "windows")->valueint > 1);
     assert_int_equal(list.counts[0], cJSON_GetArraySize(answers));
     size_t i = 0;
     for (const cJSON *answer = answers->child; answer != NULL; answer = answer->next) {
@@ -128,16 +97,15 @@ static void check_case(const encl_model *model, const encl_device *device, const
 }
 
 static void goldens_on(const encl_device *device) {
-    cJSON *goldens = NULL;
+    cJSON *goldens = read_golden("qa.json");
     int windowed = 0;
     int impossible = 0;
-    assert_ok(encl_json_read("tests/golden/task/qa.json", GOLDEN_BYTES, &goldens));
-    encl_model *model = open_model(fixture);
-    for (const cJSON *golden = item_of(goldens, "cases")->child; golden != NULL; golden = golden->next) {
-        assert_string_equal(item_of(golden, "fixture")->valuestring, "tiny-qa");
+    encl_model *model = open_fixture(fixture);
+    for (const cJSON *golden = get(goldens, "cases")->child; golden != NULL; golden = golden->next) {
+        assert_string_equal(get_text(golden, "fixture"), "tiny-qa");
         check_case(model, device, golden);
-        windowed += item_of(golden, "windows")->valueint > 1;
-        impossible += *item_of(item_of(golden, "answers")->child, "answer")->valuestring == '\0';
+        windowed += get(golden, "windows")->valueint > 1;
+        impossible += *get(get(golden, "answers")->child, "answer")->valuestring == '\0';
     }
     assert_true(windowed > 10 && impossible > 1);
     encl_model_close(model);
@@ -189,7 +157,7 @@ static void streams_on(const encl_device *device) {
         {.executable.capacity = {.tokens = 200, .sequences = 2}, .top_k = 3},
         {.executable.depth = 1, .top_k = 3, .n_best = 16, .doc_stride = POSITIONS / 2, .max_length = POSITIONS},
     };
-    encl_model *model = open_model(fixture);
+    encl_model *model = open_fixture(fixture);
     encl_qa *qa = NULL;
     int64_t windowed = 0;
     make_questions(contexts, questions);
@@ -223,7 +191,7 @@ static void strides_on(const encl_device *device) {
     static const question asked = {"他在哪里？",
                                    "他在北海上学，她去了西山。小王走了，他们在学校里见到了先生，后来也到了。"};
     enum { LENGTH = 20, QUESTION = 5, ROOM = LENGTH - 3 - QUESTION };
-    encl_model *model = open_model(fixture);
+    encl_model *model = open_fixture(fixture);
     encl_encoding encoding = {0};
     assert_ok(encl_tokenizer_append(encl_model_tokenizer(model), asked.text, strlen(asked.text), &encoding));
     assert_int_equal(encoding.count, QUESTION);
@@ -259,7 +227,7 @@ static void odd_contexts_on(const encl_device *device) {
     };
     enum { COUNT = sizeof questions / sizeof questions[0] };
     static const size_t without[COUNT] = {0, 0, 0, 1, 1, 0, 1, 1};
-    encl_model *model = open_model(fixture);
+    encl_model *model = open_fixture(fixture);
     for (int impossible = 0; impossible < 2; impossible++) {
         const encl_qa_options options = {.handle_impossible = impossible != 0};
         encl_qa *qa = NULL;
@@ -301,18 +269,18 @@ static void bad_options_on(const encl_device *device) {
         {{.top_k = -1}, "answers to a question: found -1"},
         {{.executable.capacity.tokens = POSITIONS - 1}, "cannot hold"},
     };
-    encl_model *model = open_model(fixture);
+    encl_model *model = open_fixture(fixture);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         encl_qa *qa = (encl_qa *)1;
         assert_int_equal(encl_qa_create(model, device, &cases[i].options, &qa), ENCL_INVALID);
         assert_null(qa);
-        expect_detail(cases[i].detail);
+        assert_detail(cases[i].detail);
     }
     encl_model_close(model);
-    model = open_model("tests/fixtures/tiny-ner");
+    model = open_fixture("tiny-ner");
     encl_qa *qa = NULL;
     assert_int_equal(encl_qa_create(model, device, NULL, &qa), ENCL_UNSUPPORTED);
-    expect_detail("no question-answering head");
+    assert_detail("no question-answering head");
     encl_model_close(model);
 }
 
@@ -348,7 +316,7 @@ static void bad_texts_on(const encl_device *device) {
         // The default: windows share 40.
         {{long_question, context}, ENCL_INVALID, "leaves room for 40 of the context in 80, expected more than the 40"},
     };
-    encl_model *model = open_model(fixture);
+    encl_model *model = open_fixture(fixture);
     encl_qa *qa = NULL;
     int64_t windowed = 7;
     repeat(long_question, "山", POSITIONS - 3 - 40);
@@ -360,7 +328,7 @@ static void bad_texts_on(const encl_device *device) {
         const question asked[] = {{"谁？", "他"}, cases[i].question};
         assert_int_equal(run(qa, asked, 2, &list, &windowed), cases[i].status);
         assert_int_equal(windowed, 0);
-        expect_detail(cases[i].detail);
+        assert_detail(cases[i].detail);
     }
     const question fits[] = {{full_question, ""}, {long_question, "他去了"}, {"谁？", context}};
     list = (question_list){.questions = fits, .count = 3, .stop_at = 2};
@@ -370,7 +338,7 @@ static void bad_texts_on(const encl_device *device) {
     encl_qa_destroy(qa);
     assert_ok(encl_qa_create(model, device, &(encl_qa_options){.refuse_long = true}, &qa));
     assert_int_equal(run(qa, fits, 3, &list, NULL), ENCL_INVALID);
-    expect_detail("text 3: found 105 tokens, expected at most 80");
+    assert_detail("text 3: found 105 tokens, expected at most 80");
     encl_qa_destroy(qa);
     encl_model_close(model);
 }
