@@ -193,7 +193,8 @@ ENCL_API encl_status encl_graph_pool(encl_graph *graph, encl_value x, const encl
 // Rows divided by max(‖row‖₂, 1e-12).
 ENCL_API encl_status encl_graph_normalize(encl_graph *graph, encl_value x, encl_value *value);
 // The k largest of every row of x [M, N], found on the device in parts so that a wide row need not be read back: rows
-// of M stay, their columns are for encl_top_k_merge alone. k: 1 … 64; N: at most 2^24.
+// of M stay, their columns are for encl_top_k_merge alone. k: 1 … ENCL_TOP_K_MOST; N: at most 2^24.
+enum { ENCL_TOP_K_MOST = 64 };
 ENCL_API encl_status encl_graph_top_k(encl_graph *graph, encl_value x, int32_t k, encl_value *value);
 // What a row of that output says of a row of x: indices[k] and values[k] of its largest columns, falling, of equal ones
 // the lower index first, and log Σ e^x over the whole row (NULL: not wanted), so that the softmax of a value is

@@ -8,7 +8,6 @@
 #include "host/task/reader.h"
 #include "host/text/decode.h"
 #include "runtime/base/log.h"
-#include "runtime/op/operator.h"
 
 enum { DEFAULT_TOP = 5 };
 

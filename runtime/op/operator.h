@@ -40,7 +40,7 @@ typedef enum encl_operator {
 enum { ENCL_OPERATOR_BUFFERS = 12, ENCL_OPERATOR_SCALARS = 10, ENCL_PANEL = 32, ENCL_WORD_PARTS = 4 };
 // TOP_K: the columns that one work-item looks through (a block in kernels.def is 16 times as many), the most it keeps,
 // and the most columns whose numbers are floats.
-enum { ENCL_TOP_K_SEGMENT = 512, ENCL_TOP_K_MOST = 64, ENCL_TOP_K_COLUMNS = 1 << 24 };
+enum { ENCL_TOP_K_SEGMENT = 512, ENCL_TOP_K_COLUMNS = 1 << 24 };
 
 // The shape and settings of one call. Unused members are 0. `rows` alone changes from run to run.
 typedef struct encl_shape {
