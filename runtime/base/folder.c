@@ -339,7 +339,8 @@ encl_status encl_folder_list(const encl_folder *folder, char ***names, size_t *c
     }
     DIR *directory = opendir(folder->path);
     if (directory == NULL) {
-        return encl_fail(ENCL_IO, "%s: cannot list the folder: %s", folder->path, strerror(errno));
+        return encl_fail(errno == ENOMEM ? ENCL_OUT_OF_MEMORY : ENCL_IO, "%s: cannot list the folder: %s", folder->path,
+                         strerror(errno));
     }
     for (const struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory)) {
         if (entry->d_name[0] == '.') { // hidden files are no model's, and neither are "." and ".."

@@ -30,8 +30,9 @@ OF_PRETRAINING = {
     "tiny-zip/torch.zip": (),
 }
 OF_QA = ("tiny-qa", "tiny-tf1-qa", "tiny-paddle-qa")
-OF_ITSELF = ("tiny-untied", "tiny-ner", "tiny-multi-label", "tiny-regression", "tiny-bert", "tiny-bert-bf16", "tiny-bert-f16", "tiny-bert-odd", "tiny-bert-sharded", "tiny-sentence",
-             "tiny-multiple-choice")
+OF_ITSELF = ("tiny-untied", "tiny-ner", "tiny-multi-label", "tiny-regression", "tiny-sentence", "tiny-sentence-dense",
+             "tiny-sentence-identity", "tiny-bert", "tiny-bert-bf16", "tiny-bert-f16", "tiny-bert-odd",
+             "tiny-bert-sharded", "tiny-multiple-choice")
 
 
 def expected_weights(fixture):
@@ -55,6 +56,8 @@ def check(encl, fixture, folder):
         plain = key.removeprefix("bert.")
         found = weights.get(plain, weights.get("bert." + plain))
         assert found is not None, (fixture, key)
+        if fixture == "tiny-paddle-qa" and "position_embeddings" in key:
+            found = found[:len(value)]  # the rest is zeros
         # Fixtures that mix dtypes hold a few weights rounded; those of the reference are exact in them.
         assert torch.equal(found, value.to(found.dtype)), (fixture, key)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)

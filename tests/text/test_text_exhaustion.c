@@ -1,66 +1,7 @@
 // Every allocation in turn fails while a tokenizer is opened and used: a status, no leak, and an encoding that works
 // again afterwards.
-#include <errno.h>
-#include <limits.h>
-
+#include "exhaustion.h"
 #include "tokenizer_fixture.h"
-
-// The allocator is replaced by its own parts, which only glibc has; the sanitizers bring theirs.
-#if !defined(__GLIBC__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define FOREIGN_ALLOCATOR
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define FOREIGN_ALLOCATOR
-#endif
-#endif
-
-static long before_failure; // allocations that still succeed
-
-#ifndef FOREIGN_ALLOCATOR
-static bool armed;
-static bool failed;
-static bool once; // one allocation fails, else all from there on
-static long live; // allocations while armed that were not freed
-
-// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the system's headers have reserved names
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *pointer, size_t size);
-void __libc_free(void *pointer);
-
-static bool may_allocate(void) {
-    if (!armed || before_failure-- > 0 || (failed && once)) {
-        return true;
-    }
-    failed = true;
-    errno = ENOMEM;
-    return false;
-}
-
-__attribute__((visibility("default"))) void *malloc(size_t size) {
-    void *pointer = may_allocate() ? __libc_malloc(size) : NULL;
-    live += armed && pointer != NULL;
-    return pointer;
-}
-
-__attribute__((visibility("default"))) void *calloc(size_t count, size_t size) {
-    void *pointer = may_allocate() ? __libc_calloc(count, size) : NULL;
-    live += armed && pointer != NULL;
-    return pointer;
-}
-
-__attribute__((visibility("default"))) void *realloc(void *old, size_t size) {
-    void *pointer = may_allocate() ? __libc_realloc(old, size) : NULL;
-    live += armed && pointer != NULL && old == NULL;
-    return pointer;
-}
-
-__attribute__((visibility("default"))) void free(void *pointer) {
-    live -= armed && pointer != NULL;
-    __libc_free(pointer);
-}
-// NOLINTEND(readability-inconsistent-declaration-parameter-name)
-#endif
 
 static const char *folder;
 
@@ -86,28 +27,6 @@ cleanup:
     return status;
 }
 
-#ifndef FOREIGN_ALLOCATOR
-// The allocation that fails is later each time, until none does.
-static size_t fail_each(void) {
-    for (long n = 0;; n++) {
-        before_failure = n;
-        live = 0;
-        failed = false;
-        armed = true;
-        const encl_status status = use_tokenizer();
-        armed = false;
-        assert_int_equal(live, 0);
-        // A text that cannot grow by half may still grow by what it needs.
-        if (status != ENCL_OUT_OF_MEMORY && !(status == ENCL_OK && (once || !failed))) {
-            fail_msg("allocation %ld failed: found %s, expected OUT_OF_MEMORY", n, encl_status_name(status));
-        }
-        if (!failed) {
-            return (size_t)n;
-        }
-    }
-}
-#endif
-
 static void check_folder(encl_scratch *scratch) {
     folder = scratch->folder;
     assert_ok(use_tokenizer());
@@ -116,9 +35,9 @@ static void check_folder(encl_scratch *scratch) {
     skip();
 #else
     once = true;
-    assert_true(fail_each() > 40);
+    assert_true(fail_each(use_tokenizer, 1) > 40);
     once = false;
-    assert_true(fail_each() > 40);
+    assert_true(fail_each(use_tokenizer, 1) > 40);
 #endif
 }
 
