@@ -103,6 +103,7 @@ static encl_status flatten_paddle(const char *path, cJSON **json) {
     cJSON *target = keys != NULL ? keys : root;
     if (keys != NULL) {
         ENCL_TRY(take_classes(path, root, keys));
+        ENCL_TRY(give(path, keys, "init_class", cJSON_CreateString(class))); // says whose file it was
     }
     if (class[0] != '\0') {
         const char *const classes[] = {class};

@@ -253,7 +253,7 @@ static void test_full_disk(void **state) {
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         const struct rlimit small = {.rlim_cur = limits[i], .rlim_max = before.rlim_max};
         signal(SIGXFSZ, SIG_IGN);
-        assert_int_equal(write(open(in_folder("in.txt"), O_WRONLY | O_CREAT | O_TRUNC, 0600), "", 0), 0);
+        write_text("in.txt", "");
         const char *const arguments[] = {"convert", "tests/fixtures/tiny-bert", in_folder("large"), NULL};
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
         const pid_t child = start_program(arguments, -1, "/dev/null");

@@ -159,8 +159,7 @@ static void takes_roberta_for_bert(void **state) {
         "{\"model_type\":\"bert\",\"architectures\":[\"RobertaModel\"]}",
         "{\"init_class\":\"RobertaModel\"}",
         "{\"init_class\":\"RobertaModel\",\"max_position_embeddings\":80}",
-        "{\"init_args\":[{\"max_position_embeddings\":80,\"init_class\":\"RobertaModel\"}],"
-        "\"init_class\":\"RobertaForQuestionAnswering\"}",
+        "{\"init_args\":[{\"max_position_embeddings\":80}],\"init_class\":\"RobertaForQuestionAnswering\"}",
     };
     static const char *const others[] = {
         "{\"model_type\":\"roberta\",\"type_vocab_size\":1}",
