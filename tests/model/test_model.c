@@ -111,6 +111,7 @@ static void lists_what_is_unused(void **state) {
 static void knows_an_untrained_head(void **state) {
     encl_scratch *scratch = *state;
     static float ones[32];
+    static float shifts[32];
     static float zeros[341];
     static const edit edits[] = {{"cls.predictions.transform.LayerNorm.*", NULL}, {"cls.predictions.bias", NULL}};
     for (size_t i = 0; i < 32; i++) {
@@ -118,10 +119,10 @@ static void knows_an_untrained_head(void **state) {
     }
     const encl_tensor more[] = {
         constant_tensor("cls.predictions.transform.LayerNorm.weight", 32, 0, ones),
-        constant_tensor("cls.predictions.transform.LayerNorm.bias", 32, 0, zeros),
+        constant_tensor("cls.predictions.transform.LayerNorm.bias", 32, 0, shifts),
         constant_tensor("cls.predictions.bias", 341, 0, zeros),
     };
-    float *const places[] = {NULL, &ones[31], &zeros[31], &zeros[340]};
+    float *const places[] = {NULL, &ones[31], &shifts[31], &zeros[340]};
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         float before = 0;
         if (places[i] != NULL) {

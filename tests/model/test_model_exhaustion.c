@@ -16,6 +16,7 @@ static encl_status convert(void) {
     ENCL_TRY(encl_output_folder_open(target, &folder));
     ENCL_TRY(encl_model_export(model, folder.temporary, NULL, &report));
 cleanup:
+    before_failure = LONG_MAX; // memory is back: what is left can be removed
     encl_export_free(&report);
     encl_output_folder_abandon(&folder);
     encl_model_close(model);
@@ -35,7 +36,7 @@ static void check_fixture(void **state, const char *fixture) {
     assert_true(fail_each(convert, 1) > 100);
     once = false;
     assert_true(fail_each(convert, 7) > 100);
-    assert_false(encl_path_exists(target));
+    assert_int_equal(scratch_count(scratch->folder), 0);
 #endif
 }
 
