@@ -285,6 +285,10 @@ static void figures_on(const encl_device *device) {
 
 static void figures(void **state) {
     (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    print_message("skipped: 4,631 sentences take minutes under sanitizers\n");
+    skip();
+#endif
     encl_test_on_devices(figures_on);
 }
 
