@@ -109,9 +109,6 @@ static encl_status flatten_paddle(const char *path, cJSON **json) {
         const char *const classes[] = {class};
         ENCL_TRY(give(path, target, "architectures", cJSON_CreateStringArray(classes, 1)));
     }
-    if (strncmp(class, "Ernie", strlen("Ernie")) == 0) { // its layers are made with Paddle's default
-        ENCL_TRY(give(path, target, "layer_norm_eps", cJSON_CreateNumber(1e-5)));
-    }
     if (keys != NULL) {
         cJSON_Delete(root);
         *json = keys;
