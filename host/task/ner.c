@@ -49,15 +49,6 @@ static encl_status set_windows(encl_ner *ner, const encl_ner_options *options) {
     return ENCL_OK;
 }
 
-static encl_status check_labels(const encl_model *model) {
-    const int32_t width = encl_head_width(model, ENCL_HEAD_NER);
-    if ((size_t)width != model->info.label_count) {
-        return encl_fail(ENCL_FORMAT, "%s: config.json has %zu labels, expected the classifier's %d", model->path,
-                         model->info.label_count, (int)width);
-    }
-    return ENCL_OK;
-}
-
 encl_status encl_ner_create(const encl_model *model, const encl_device *device, const encl_ner_options *options,
                             encl_ner **ner) {
     static const encl_ner_options default_options = {.max_length = 0};
@@ -67,7 +58,6 @@ encl_status encl_ner_create(const encl_model *model, const encl_device *device, 
     *ner = NULL;
     options = options == NULL ? &default_options : options;
     ENCL_TRY(encl_head_require(model, ENCL_HEAD_NER));
-    ENCL_TRY(check_labels(model));
     ENCL_TRY(encl_allocate(1, sizeof *n, (void **)&n));
     n->model = model;
     ENCL_TRY(encl_reader_init(model, options->max_length, options->refuse_long, &n->reader));
