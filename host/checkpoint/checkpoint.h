@@ -41,7 +41,7 @@ struct encl_tensor {
     uint32_t checksum; // for verify
 };
 
-// Strides of a dense row-major tensor of this shape.
+// Fills strides as a dense row-major tensor of this shape and number of elements has them; all are 0 where it has none.
 void encl_tensor_set_dense(encl_tensor *tensor);
 bool encl_tensor_is_dense(const encl_tensor *tensor);
 

@@ -237,6 +237,7 @@ static void checks_arrays(void **state) {
         {"f4", "<", 1, {2}, 'X', bytes_of("\0\0\0\0\0\0\xc2\x80?"), ENCL_OK, ""},
         {"i1", "|", 2, {2, 3}, 'X', bytes_of("\xc3\xbf\x7f\xc2\x80\xc3\x80z\0"), ENCL_OK, ""},
         {"f4", "<", 2, {0, 3}, 'B', bytes_of(""), ENCL_OK, ""},
+        {"f4", "<", 3, {0, INT64_C(1) << 62, INT64_C(1) << 62}, 'B', bytes_of(""), ENCL_OK, ""},
         {"f4", "<", 2, {0, 3}, 'X', bytes_of(""), ENCL_OK, ""},
         // Sizes
         {"f4", "<", 1, {2}, 'B', bytes_of("\0\0\0\0\0\0\x80"), ENCL_FORMAT, "found 7 bytes of data"},

@@ -39,7 +39,8 @@ static const char valid_header[] = "{\"z\":{\"dtype\":\"U8\",\"shape\":[3],\"dat
                                    "\"a.weight\":{\"dtype\":\"F32\",\"shape\":[2,1],\"data_offsets\":[5,13]},"
                                    "\"scalar\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[3,5]},"
                                    "\"empty\":{\"dtype\":\"F64\",\"shape\":[4,0],\"data_offsets\":[5,5]},"
-                                   "\"last\":{\"dtype\":\"I64\",\"shape\":[0],\"data_offsets\":[13,13]}}  ";
+                                   "\"last\":{\"dtype\":\"I64\",\"shape\":[0,9007199254740992,9007199254740992],"
+                                   "\"data_offsets\":[13,13]}}  ";
 enum { VALID_DATA = 13 };
 
 static void reads_what_is_allowed(void **state) {
@@ -72,6 +73,9 @@ static void reads_what_is_allowed(void **state) {
     assert_int_equal(scalar->elements, 1);
     assert_memory_equal(scalar->data, "\3\4", 2);
     assert_int_equal(encl_checkpoint_find(checkpoint, "empty")->elements, 0);
+    const encl_tensor *last = encl_checkpoint_find(checkpoint, "last"); // sizes whose product 64 bits cannot hold
+    assert_true(encl_tensor_is_dense(last));
+    assert_int_equal(last->strides[0], 0);
     for (size_t i = 0; i < 5; i++) {
         encl_tensor_drop(encl_checkpoint_at(checkpoint, i)); // a hint: the data stays readable
     }
