@@ -59,18 +59,16 @@ static encl_status find_format(const encl_folder *folder, const encl_format **fo
     return fail_without_format(folder, NULL);
 }
 
-// Takes the format of a file that was named, by what it looks like.
-static encl_status detect_format(const encl_folder *folder, const char *file, const encl_format **format) {
-    encl_file mapped = {0};
-    encl_status status = encl_folder_map(folder, file, &mapped);
-    if (status != ENCL_OK) {
-        return status;
+// Takes the format of the checkpoint's file, which was named, by what it looks like.
+static encl_status detect_format(encl_checkpoint *checkpoint, const encl_format **format) {
+    encl_status status = encl_checkpoint_map(checkpoint, checkpoint->file, &checkpoint->named);
+    for (size_t i = 0; i < FORMATS && status == ENCL_OK && *format == NULL; i++) {
+        *format = formats[i].detect(checkpoint->file, checkpoint->named) ? &formats[i] : NULL;
     }
-    for (size_t i = 0; i < FORMATS && *format == NULL; i++) {
-        *format = formats[i].detect(file, &mapped) ? &formats[i] : NULL;
+    if (status == ENCL_OK && *format == NULL) {
+        status = fail_without_format(checkpoint->folder, checkpoint->file);
     }
-    encl_file_unmap(&mapped);
-    return *format != NULL ? ENCL_OK : fail_without_format(folder, file);
+    return status;
 }
 
 static int compare_names(const void *a, const void *b) {
@@ -104,7 +102,7 @@ encl_status encl_checkpoint_open_in(const encl_folder *folder, const char *file,
         ENCL_TRY(find_format(folder, &format, &opened->file));
     } else {
         ENCL_TRY(encl_copy_text(file, strlen(file), &opened->file));
-        ENCL_TRY(detect_format(folder, file, &format));
+        ENCL_TRY(detect_format(opened, &format));
     }
     opened->format = format->name;
     opened->dialect = format->dialect;
@@ -163,6 +161,10 @@ encl_status encl_checkpoint_map(encl_checkpoint *checkpoint, const char *name, c
     encl_status status = ENCL_OK;
     encl_file mapped = {0};
     *file = NULL;
+    if (checkpoint->named != NULL && strcmp(name, checkpoint->file) == 0) {
+        *file = checkpoint->named;
+        return ENCL_OK;
+    }
     ENCL_TRY(encl_folder_map(checkpoint->folder, name, &mapped));
     ENCL_TRY(encl_checkpoint_keep(checkpoint, &mapped));
     *file = checkpoint->files[checkpoint->file_count - 1];

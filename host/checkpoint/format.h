@@ -11,7 +11,8 @@ struct encl_checkpoint {
     const encl_folder *folder;
     encl_folder *own_folder; // where the checkpoint opened it itself
     char *file;
-    encl_file **files; // each allocated by itself: tensors point at them
+    const encl_file *named; // `file` as it is mapped already, where a user named it: in a zip it is inflated once
+    encl_file **files;      // each allocated by itself: tensors point at them
     size_t file_count;
     size_t file_capacity;
     void **blocks; // memory of tensors that do not lie in a file as they are
