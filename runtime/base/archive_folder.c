@@ -108,10 +108,6 @@ encl_archive_entry encl_archive_look_up(const encl_archive *archive, const char 
     return found || length == 0 ? ENCL_ARCHIVE_FOLDER : ENCL_ARCHIVE_NOTHING;
 }
 
-static int compare_texts(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 encl_status encl_archive_list(const encl_archive *archive, const char *prefix, char ***names, size_t *count) {
     encl_status status = ENCL_OK;
     char **listed = NULL;
@@ -133,9 +129,6 @@ encl_status encl_archive_list(const encl_archive *archive, const char *prefix, c
         ENCL_TRY(encl_reserve((void **)&listed, &capacity, found + 1, sizeof *listed));
         ENCL_TRY(encl_copy_text(name, length, &listed[found]));
         found++;
-    }
-    if (found > 0) {
-        qsort(listed, found, sizeof *listed, compare_texts);
     }
     *names = listed;
     *count = found;
