@@ -173,6 +173,18 @@ cleanup:
     return status;
 }
 
+encl_status encl_checkpoint_read(encl_checkpoint *checkpoint, const char *name, encl_read_function *read) {
+    encl_status status = ENCL_OK;
+    char *place = NULL;
+    const encl_file *file = NULL;
+    ENCL_TRY(encl_checkpoint_place(checkpoint, name, &place));
+    ENCL_TRY(encl_checkpoint_map(checkpoint, name, &file));
+    status = read(checkpoint, place, file);
+cleanup:
+    free(place);
+    return status;
+}
+
 encl_status encl_checkpoint_keep(encl_checkpoint *checkpoint, encl_file *file) {
     encl_status status = ENCL_OK;
     encl_file *kept = NULL;

@@ -386,15 +386,5 @@ cleanup:
 }
 
 encl_status encl_paddle_open(encl_checkpoint *checkpoint, const char *name) {
-    char *place = NULL;
-    const encl_file *file = NULL;
-    encl_status status = encl_checkpoint_place(checkpoint, name, &place);
-    if (status == ENCL_OK) {
-        status = encl_checkpoint_map(checkpoint, name, &file);
-    }
-    if (status == ENCL_OK) {
-        status = encl_paddle_read(checkpoint, place, file);
-    }
-    free(place);
-    return status;
+    return encl_checkpoint_read(checkpoint, name, encl_paddle_read);
 }
