@@ -267,9 +267,3 @@ void encl_tensor_drop(const encl_tensor *tensor) {
                               ((size_t)last + 1) * encl_dtype_bytes(tensor->dtype));
     }
 }
-
-bool encl_text_ends(const char *text, const char *ending) {
-    const size_t length = strlen(text);
-    const size_t ending_length = strlen(ending);
-    return length >= ending_length && strcmp(text + length - ending_length, ending) == 0;
-}

@@ -76,7 +76,5 @@ encl_status encl_shards_open(encl_checkpoint *checkpoint, const char *name, encl
 
 // The dtype that a format calls `name` ("F32"); false where there is none.
 bool encl_dtype_parse(const char *name, encl_dtype *dtype);
-// True where `text` ends in `ending`.
-bool encl_text_ends(const char *text, const char *ending);
 
 #endif

@@ -115,8 +115,9 @@ static encl_status fill_texts(encl_config *config) {
     const struct {
         const char *text;
         char **copy;
-    } rows[] = {{"", &config->file}, {"BertModel", &config->architecture}, {"bert", &config->model_type},
-                {"", &config->note}, {"", &config->dtype},                 {"", &config->problem_type}};
+    } rows[] = {{"", &config->file},           {"BertModel", &config->architecture},
+                {"bert", &config->model_type}, {"", &config->note},
+                {"", &config->dtype},          {"", &config->problem_type}};
     encl_status status = ENCL_OK;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0] && status == ENCL_OK; i++) {
         status = encl_copy_text(rows[i].text, strlen(rows[i].text), rows[i].copy);
