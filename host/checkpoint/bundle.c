@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/json.h"
 #include "tensor_bundle.pb-c.h"
 
 enum { VALUE_LIMIT = 1 << 20, SLICE_LIMIT = 4096, NAME_SHOWN = 200 };
@@ -157,6 +158,16 @@ static encl_status read_place(const Encl__Bundle__Entry *entry, const char *plac
     return ENCL_OK;
 }
 
+static encl_status check_name(const char *place, const encl_bundle_entry *read) {
+    const char *name = (const char *)read->key;
+    const bool has_nul = memchr(name, 0, read->key_length) != NULL;
+    if (has_nul || encl_utf8_valid_prefix(name, read->key_length) != read->key_length) {
+        return encl_fail(ENCL_FORMAT, "%s: tensor '%s': found %s in the name, expected UTF-8 without NUL", place, name,
+                         has_nul ? "NUL" : "bytes that are no UTF-8");
+    }
+    return ENCL_OK;
+}
+
 encl_status encl_bundle_read_entry(const encl_leveldb_entry *entry, const char *place, encl_bundle_entry *read) {
     encl_status status = ENCL_OK;
     ProtobufCMessage *message = NULL;
@@ -165,9 +176,7 @@ encl_status encl_bundle_read_entry(const encl_leveldb_entry *entry, const char *
     const size_t shown = entry->key_length < NAME_SHOWN ? entry->key_length : NAME_SHOWN;
     ENCL_TRY(encl_copy_text((const char *)entry->key, entry->key_length, (char **)&read->key));
     read->key_length = entry->key_length;
-    if (!encl_bundle_is_slice(read) && memchr(read->key, 0, read->key_length) != NULL) {
-        ENCL_TRY(encl_fail(ENCL_FORMAT, "%s: tensor '%s': found NUL in the name", place, (const char *)read->key));
-    }
+    ENCL_TRY(encl_bundle_is_slice(read) ? ENCL_OK : check_name(place, read));
     // A slice's key holds its variable's name after a NUL.
     const int skipped = encl_bundle_is_slice(read);
     ENCL_TRY(encl_string_format(&where, "%s: tensor '%.*s'", place, (int)shown - skipped,

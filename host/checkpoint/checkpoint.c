@@ -59,18 +59,16 @@ static encl_status find_format(const encl_folder *folder, const encl_format **fo
     return fail_without_format(folder, NULL);
 }
 
-// Takes the format of a file that was named, by what it looks like.
-static encl_status detect_format(const encl_folder *folder, const char *file, const encl_format **format) {
-    encl_file mapped = {0};
-    encl_status status = encl_folder_map(folder, file, &mapped);
-    if (status != ENCL_OK) {
-        return status;
+// Takes the format of the checkpoint's file, which was named, by what it looks like.
+static encl_status detect_format(encl_checkpoint *checkpoint, const encl_format **format) {
+    encl_status status = encl_checkpoint_map(checkpoint, checkpoint->file, &checkpoint->named);
+    for (size_t i = 0; i < FORMATS && status == ENCL_OK && *format == NULL; i++) {
+        *format = formats[i].detect(checkpoint->file, checkpoint->named) ? &formats[i] : NULL;
     }
-    for (size_t i = 0; i < FORMATS && *format == NULL; i++) {
-        *format = formats[i].detect(file, &mapped) ? &formats[i] : NULL;
+    if (status == ENCL_OK && *format == NULL) {
+        status = fail_without_format(checkpoint->folder, checkpoint->file);
     }
-    encl_file_unmap(&mapped);
-    return *format != NULL ? ENCL_OK : fail_without_format(folder, file);
+    return status;
 }
 
 static int compare_names(const void *a, const void *b) {
@@ -104,7 +102,7 @@ encl_status encl_checkpoint_open_in(const encl_folder *folder, const char *file,
         ENCL_TRY(find_format(folder, &format, &opened->file));
     } else {
         ENCL_TRY(encl_copy_text(file, strlen(file), &opened->file));
-        ENCL_TRY(detect_format(folder, file, &format));
+        ENCL_TRY(detect_format(opened, &format));
     }
     opened->format = format->name;
     opened->dialect = format->dialect;
@@ -163,11 +161,27 @@ encl_status encl_checkpoint_map(encl_checkpoint *checkpoint, const char *name, c
     encl_status status = ENCL_OK;
     encl_file mapped = {0};
     *file = NULL;
+    if (checkpoint->named != NULL && strcmp(name, checkpoint->file) == 0) {
+        *file = checkpoint->named;
+        return ENCL_OK;
+    }
     ENCL_TRY(encl_folder_map(checkpoint->folder, name, &mapped));
     ENCL_TRY(encl_checkpoint_keep(checkpoint, &mapped));
     *file = checkpoint->files[checkpoint->file_count - 1];
 cleanup:
     encl_file_unmap(&mapped);
+    return status;
+}
+
+encl_status encl_checkpoint_read(encl_checkpoint *checkpoint, const char *name, encl_read_function *read) {
+    encl_status status = ENCL_OK;
+    char *place = NULL;
+    const encl_file *file = NULL;
+    ENCL_TRY(encl_checkpoint_place(checkpoint, name, &place));
+    ENCL_TRY(encl_checkpoint_map(checkpoint, name, &file));
+    status = read(checkpoint, place, file);
+cleanup:
+    free(place);
     return status;
 }
 
@@ -252,10 +266,4 @@ void encl_tensor_drop(const encl_tensor *tensor) {
         encl_file_advise_drop(file, (size_t)(tensor->data - file->data),
                               ((size_t)last + 1) * encl_dtype_bytes(tensor->dtype));
     }
-}
-
-bool encl_text_ends(const char *text, const char *ending) {
-    const size_t length = strlen(text);
-    const size_t ending_length = strlen(ending);
-    return length >= ending_length && strcmp(text + length - ending_length, ending) == 0;
 }

@@ -41,7 +41,7 @@ struct encl_tensor {
     uint32_t checksum; // for verify
 };
 
-// Strides of a dense row-major tensor of this shape.
+// Fills strides as a dense row-major tensor of this shape and number of elements has them; all are 0 where it has none.
 void encl_tensor_set_dense(encl_tensor *tensor);
 bool encl_tensor_is_dense(const encl_tensor *tensor);
 
@@ -57,7 +57,7 @@ typedef enum encl_dialect {
 encl_status encl_checkpoint_open(const char *path, encl_checkpoint **checkpoint);
 // The same in an open folder, which must outlive the checkpoint; file = NULL: the folder is searched.
 encl_status encl_checkpoint_open_in(const encl_folder *folder, const char *file, encl_checkpoint **checkpoint);
-void encl_checkpoint_close(encl_checkpoint *checkpoint);
+void encl_checkpoint_close(encl_checkpoint *checkpoint); // NULL is allowed
 
 const char *encl_checkpoint_format(const encl_checkpoint *checkpoint); // "safetensors"
 encl_dialect encl_checkpoint_dialect(const encl_checkpoint *checkpoint);
@@ -68,7 +68,7 @@ const encl_tensor *encl_checkpoint_at(const encl_checkpoint *checkpoint, size_t 
 const encl_tensor *encl_checkpoint_find(const encl_checkpoint *checkpoint, const char *name); // NULL: none
 
 // Writes elements [first, first + count), counted row-major whatever the strides, as float32 (F32, F16, BF16 and F64;
-// other dtypes are FORMAT).
+// other dtypes are FORMAT). A range outside the tensor is INVALID.
 encl_status encl_tensor_read(const encl_tensor *tensor, int64_t first, int64_t count, float *destination);
 // Writes the same elements as they are stored: count * encl_dtype_bytes bytes.
 encl_status encl_tensor_copy(const encl_tensor *tensor, int64_t first, int64_t count, void *destination);

@@ -86,7 +86,7 @@ static void convert_f64(const uint8_t *restrict source, size_t count, float *res
 }
 
 void encl_tensor_set_dense(encl_tensor *tensor) {
-    int64_t stride = 1;
+    int64_t stride = tensor->elements > 0; // the other sizes of an empty tensor may be of any product
     for (int32_t i = tensor->dimensions; i-- > 0;) {
         tensor->strides[i] = stride;
         stride *= tensor->shape[i];
@@ -95,9 +95,9 @@ void encl_tensor_set_dense(encl_tensor *tensor) {
 
 bool encl_tensor_is_dense(const encl_tensor *tensor) {
     int64_t stride = 1;
-    for (int32_t i = tensor->dimensions; i-- > 0;) {
+    for (int32_t i = tensor->elements > 0 ? tensor->dimensions : 0; i-- > 0;) {
         if (tensor->shape[i] != 1 && tensor->strides[i] != stride) {
-            return tensor->elements == 0;
+            return false;
         }
         stride *= tensor->shape[i];
     }

@@ -34,7 +34,8 @@ typedef struct walk {
     const char *place;
     encl_status (*visit)(void *context, const encl_leveldb_entry *entry);
     void *context;
-    key data_key; // goes on from block to block: keys ascend throughout
+    key data_key;      // goes on from block to block: keys ascend throughout
+    uint64_t data_end; // of the last data block: no block is read twice, so that a walk costs no more than the file
 } walk;
 
 static uint32_t read_u32(const uint8_t *bytes) {
@@ -171,7 +172,13 @@ static encl_status walk_index(walk *table, cursor *index) {
         if (handle.bad) {
             return encl_fail(ENCL_FORMAT, "%s: found a damaged place of a block in the index", table->place);
         }
+        if (offset < table->data_end) {
+            return encl_fail(ENCL_FORMAT,
+                             "%s: found a block at %llu after one that ends at %llu, expected them in order",
+                             table->place, (unsigned long long)offset, (unsigned long long)table->data_end);
+        }
         status = walk_data(table, offset, size);
+        table->data_end = offset + size + TRAILER_BYTES; // no overflow once the block was found in the file
     }
     return status;
 }

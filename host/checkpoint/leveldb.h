@@ -18,8 +18,8 @@ typedef struct encl_leveldb_entry {
 bool encl_leveldb_detect(const encl_file *file);
 
 // Calls visit for every entry, in the order of the keys (bytewise, none twice); ends at the first that fails. Every
-// block's checksum is compared before the block is read. `place` names the file in messages. UNSUPPORTED for
-// compressed blocks.
+// block's checksum is compared before the block is read; the blocks of entries lie one behind another, as they are
+// written. `place` names the file in messages. UNSUPPORTED for compressed blocks.
 encl_status encl_leveldb_walk(const encl_file *file, const char *place,
                               encl_status (*visit)(void *context, const encl_leveldb_entry *entry), void *context);
 

@@ -302,7 +302,8 @@ static void remove_parts(encl_checkpoint *checkpoint, size_t count, const bool *
 }
 
 // {name: {OriginShape, slices: [name of a part, …]}}
-static encl_status join_all_parts(paddle_reader *paddle, const encl_pickle_value *parts) {
+static encl_status join_all_parts(paddle_reader *paddle, encl_pickle *pickle) {
+    const encl_pickle_value *parts = encl_pickle_find(pickle->root, "UnpackBigParamInfor@@");
     encl_checkpoint *checkpoint = paddle->checkpoint;
     encl_status status = ENCL_OK;
     bool *used = NULL;
@@ -318,7 +319,7 @@ static encl_status join_all_parts(paddle_reader *paddle, const encl_pickle_value
     ENCL_TRY(encl_allocate(count, sizeof *used, (void **)&used));
     for (size_t i = 0; i < parts->count; i += 2) {
         char *name = NULL;
-        status = encl_pickle_copy_name(paddle->place, parts->items[i], &name);
+        status = encl_pickle_copy_key(paddle->place, pickle, parts->items[i], &name);
         if (status == ENCL_OK) {
             status = join_parts(paddle, name, parts->items[i + 1], count, used);
         }
@@ -378,22 +379,12 @@ encl_status encl_paddle_read(encl_checkpoint *checkpoint, const char *place, con
                            file->size - pickle->end));
     }
     ENCL_TRY(add_arrays(&paddle, pickle));
-    status = join_all_parts(&paddle, encl_pickle_find(pickle->root, "UnpackBigParamInfor@@"));
+    status = join_all_parts(&paddle, pickle);
 cleanup:
     encl_pickle_free(pickle);
     return status;
 }
 
 encl_status encl_paddle_open(encl_checkpoint *checkpoint, const char *name) {
-    char *place = NULL;
-    const encl_file *file = NULL;
-    encl_status status = encl_checkpoint_place(checkpoint, name, &place);
-    if (status == ENCL_OK) {
-        status = encl_checkpoint_map(checkpoint, name, &file);
-    }
-    if (status == ENCL_OK) {
-        status = encl_paddle_read(checkpoint, place, file);
-    }
-    free(place);
-    return status;
+    return encl_checkpoint_read(checkpoint, name, encl_paddle_read);
 }

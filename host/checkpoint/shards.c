@@ -84,10 +84,8 @@ static encl_status compare_with_index(const encl_checkpoint *checkpoint, const c
     return ENCL_OK;
 }
 
-typedef encl_status open_function(encl_checkpoint *checkpoint, const char *name);
-
-static encl_status open_shard(encl_checkpoint *checkpoint, open_function *open, const char *path, const char *folder,
-                              const place *places, size_t count) {
+static encl_status open_shard(encl_checkpoint *checkpoint, encl_open_function *open, const char *path,
+                              const char *folder, const place *places, size_t count) {
     encl_status status = ENCL_OK;
     char *shard = NULL;
     const size_t first = checkpoint->count;
@@ -103,7 +101,7 @@ cleanup:
     return status;
 }
 
-encl_status encl_shards_open(encl_checkpoint *checkpoint, const char *name, open_function *open) {
+encl_status encl_shards_open(encl_checkpoint *checkpoint, const char *name, encl_open_function *open) {
     encl_status status = ENCL_OK;
     cJSON *index = NULL;
     place *places = NULL;

@@ -49,7 +49,7 @@ static encl_status read_state(const encl_folder *folder, char **name) {
         return ENCL_OK;
     }
     const char *line = status == ENCL_OK && strlen(text) == length ? text : NULL;
-    while (line != NULL && strncmp(line, field, strlen(field)) != 0) {
+    while (line != NULL && !encl_text_begins(line, field)) {
         line = strchr(line, '\n');
         line += line != NULL;
     }

@@ -171,17 +171,7 @@ encl_status encl_torch_read(encl_checkpoint *checkpoint, const char *place, cons
 }
 
 encl_status encl_torch_open(encl_checkpoint *checkpoint, const char *name) {
-    char *place = NULL;
-    const encl_file *file = NULL;
-    encl_status status = encl_checkpoint_place(checkpoint, name, &place);
-    if (status == ENCL_OK) {
-        status = encl_checkpoint_map(checkpoint, name, &file);
-    }
-    if (status == ENCL_OK) {
-        status = encl_torch_read(checkpoint, place, file);
-    }
-    free(place);
-    return status;
+    return encl_checkpoint_read(checkpoint, name, encl_torch_read);
 }
 
 bool encl_torch_shards_detect(const char *name, const encl_file *file) {

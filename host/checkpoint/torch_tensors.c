@@ -4,6 +4,10 @@
 
 #include "host/checkpoint/torch.h"
 
+// Keys are numbers. They are sorted, and one text may be the key of many storages: comparing long ones would cost the
+// square of the file's size.
+enum { KEY_LIMIT = 255 };
+
 typedef enum torch_tag { ORDERED_DICT, STORAGE, REBUILD_TENSOR, REBUILD_PARAMETER } torch_tag;
 
 #define STORAGE_ROWS(prefix, dtype)                                        \
@@ -67,6 +71,9 @@ static encl_status read_storage(const encl_torch *torch, const encl_pickle_value
     }
     if (key->kind != ENCL_PICKLE_TEXT && key->kind != ENCL_PICKLE_BYTES) {
         return fail_storage(torch, id, "a text as key");
+    }
+    if (key->length > KEY_LIMIT) {
+        return fail_storage(torch, id, "a key of at most 255 bytes");
     }
     storage->key = key;
     storage->dtype = (encl_dtype) class->global->detail;
@@ -181,9 +188,9 @@ static encl_status add_tensor(const encl_torch *torch, const char *name, const e
                          torch->pickle_place, value->place, name);
     }
     const encl_torch_storage *storage = encl_torch_find_storage(torch, encl_pickle_item(id->id, 2));
-    encl_status status = take_view(torch, id, storage, &view_offset, &view_elements);
+    encl_status status = ENCL_OK;
     tensor.dtype = storage->dtype;
-    ENCL_TRY(status);
+    ENCL_TRY(take_view(torch, id, storage, &view_offset, &view_elements));
     ENCL_TRY(encl_pickle_read_shape(torch->pickle_place, encl_pickle_item(value->arguments, 2), &tensor));
     ENCL_TRY(read_strides(torch, encl_pickle_item(value->arguments, 3), &tensor, &last));
     if (tensor.elements > 0 && (offset->integer >= view_elements || last >= view_elements - offset->integer)) {

@@ -9,6 +9,8 @@
 
 enum { LENGTH_BYTES = 8, PART_BYTES = 1 << 20 };
 
+static const char metadata_key[] = "__metadata__";
+
 // ---- The header -------------------------------------------------------------------------------------------
 
 static int compare_places(const void *a, const void *b) {
@@ -65,7 +67,7 @@ static encl_status make_header(const char *path, const encl_named_tensor *tensor
     cJSON *header = cJSON_CreateObject();
     cJSON *metadata = cJSON_CreateObject();
     bool complete = add_item(metadata, "format", cJSON_CreateString("pt"));
-    complete = add_item(header, "__metadata__", metadata) && complete;
+    complete = add_item(header, metadata_key, metadata) && complete;
     for (size_t i = 0; i < count && complete; i++) {
         complete = add_item(header, tensors[i].name, make_entry(tensors[i].tensor, begin));
         begin += (int64_t)data_bytes(tensors[i].tensor);
@@ -88,6 +90,12 @@ static encl_status sort_tensors(const char *path, encl_named_tensor *tensors, si
     for (size_t i = 1; i < count; i++) {
         if (strcmp(tensors[i - 1].name, tensors[i].name) == 0) {
             return encl_fail(ENCL_INVALID, "%s: found tensor '%s' twice, expected once", path, tensors[i].name);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(tensors[i].name, metadata_key) == 0) {
+            return encl_fail(ENCL_INVALID, "%s: found a tensor named '%s', which the format keeps for itself", path,
+                             metadata_key);
         }
     }
     qsort(tensors, count, sizeof *tensors, compare_places);

@@ -15,9 +15,7 @@ static encl_status find_only(const encl_folder *folder, char **name) {
     size_t found = 0;
     encl_status status = encl_folder_list(folder, &names, &count);
     for (size_t i = 0; i < count; i++) {
-        const size_t length = strlen(names[i]);
-        if (strncmp(names[i], "bert_config", strlen("bert_config")) == 0 && length > strlen(".json") &&
-            strcmp(names[i] + length - strlen(".json"), ".json") == 0) {
+        if (encl_text_begins(names[i], "bert_config") && encl_text_ends(names[i], ".json")) {
             found++;
             char *kept = *name;
             *name = names[i];

@@ -21,7 +21,7 @@ static encl_status set_activation(const char *path, const char *type, encl_dense
     static const char package[] = "torch.nn.";
     const char *dot = strrchr(type, '.');
     for (size_t i = 0; i < sizeof activations / sizeof activations[0] && dot != NULL; i++) {
-        if (strncmp(type, package, strlen(package)) == 0 && strcmp(dot + 1, activations[i].name) == 0) {
+        if (encl_text_begins(type, package) && strcmp(dot + 1, activations[i].name) == 0) {
             dense->activation = activations[i].activation;
             return ENCL_OK;
         }

@@ -57,14 +57,6 @@ typedef struct tensor_list {
     encl_texts names;
 } tensor_list;
 
-static bool begins(const char *text, const char *start) {
-    return strncmp(text, start, strlen(start)) == 0;
-}
-
-static bool is_encoder(const char *name) {
-    return begins(name, "embeddings.") || begins(name, "encoder.") || begins(name, "pooler.");
-}
-
 // Whether both have the same bits.
 static encl_status is_same(const encl_tensor *a, const encl_tensor *b, bool *same) {
     enum { PART = 2048 };
@@ -113,8 +105,9 @@ static encl_status add_tensor(const encl_model *model, const char *prefix, const
     if (strcmp(name, mlm_decoder_bias) == 0 && encl_model_find_tensor(model, mlm_bias) == NULL) {
         name = mlm_bias; // the one that transformers asks for
     }
-    encl_status status = entry->used ? encl_string_format(&whole, "%s%s", is_encoder(name) ? prefix : "", name)
-                                     : encl_string_format(&whole, "%s", entry->stored->name);
+    encl_status status = entry->used
+                             ? encl_string_format(&whole, "%s%s", encl_state_is_encoder(name) ? prefix : "", name)
+                             : encl_string_format(&whole, "%s", entry->stored->name);
     if (status == ENCL_OK) {
         status = encl_texts_add(&list->names, whole.text);
     }
@@ -155,9 +148,9 @@ static encl_status write_tensors(const encl_model *model, const char *folder, en
     encl_status status = ENCL_OK;
     tensor_list list = {0};
     char *path = NULL;
-    const char *prefix = strstr(report->architecture, "For") == NULL ? ""
-                         : begins(report->architecture, "Ernie")     ? "ernie."
-                                                                     : "bert.";
+    const char *prefix = strstr(report->architecture, "For") == NULL       ? ""
+                         : encl_text_begins(report->architecture, "Ernie") ? "ernie."
+                                                                           : "bert.";
     ENCL_TRY(list_tensors(model, prefix, &list, &report->left_out));
     ENCL_TRY(encl_path_join(folder, name, &path));
     ENCL_TRY(encl_safetensors_write(path, list.rows, list.count, proceed, &report->bytes));

@@ -178,19 +178,14 @@ static const struct {
     {"Model", {0}, 0, true},
 };
 
-static bool ends_with(const char *text, const char *ending) {
-    const size_t length = strlen(text);
-    const size_t ending_length = strlen(ending);
-    return length >= ending_length && strcmp(text + length - ending_length, ending) == 0;
-}
-
 encl_status encl_head_list_missing(const encl_model *model, encl_status (*add)(void *context, const char *name),
                                    void *context) {
     static const char *const pooler[] = {"pooler.dense.weight", "pooler.dense.bias"};
     const char *architecture = model->config.architecture;
     encl_status status = ENCL_OK;
     size_t e = 0;
-    while (e < sizeof expectations / sizeof expectations[0] && !ends_with(architecture, expectations[e].architecture)) {
+    while (e < sizeof expectations / sizeof expectations[0] &&
+           !encl_text_ends(architecture, expectations[e].architecture)) {
         e++;
     }
     if (e == sizeof expectations / sizeof expectations[0]) {

@@ -114,8 +114,8 @@ static void fill_settings(encl_model *model) {
     encl_model_info *info = &model->info;
     const encl_config *c = &model->config;
     info->path = model->path;
-    info->architecture = c->architecture == NULL ? "BertModel" : c->architecture;
-    info->model_type = c->model_type == NULL ? "bert" : c->model_type;
+    info->architecture = c->architecture;
+    info->model_type = c->model_type;
     info->layers = c->layers;
     info->hidden = c->hidden;
     info->heads = c->heads;

@@ -49,7 +49,7 @@ encl_status encl_model_randomize(encl_model *model, const char *shape, uint64_t 
 
 // ---- weights.c --------------------------------------------------------------------------------------------
 
-// The tensor of a name as transformers has it, with or without the prefix `bert.`; NULL: none.
+// The tensor of a name as transformers has it, with or without the prefix `bert.`; NULL: none, as of a shape.
 const encl_tensor *encl_model_find_tensor(const encl_model *model, const char *name);
 // The weight that a tensor is, whose shape must be [rows, columns] of floats; columns = 0: a vector. `path` is for
 // messages.

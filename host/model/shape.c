@@ -110,6 +110,21 @@ static encl_status unknown(const char *name) {
     return status;
 }
 
+// What a configuration says in words.
+static encl_status fill_texts(encl_config *config) {
+    const struct {
+        const char *text;
+        char **copy;
+    } rows[] = {{"", &config->file},           {"BertModel", &config->architecture},
+                {"bert", &config->model_type}, {"", &config->note},
+                {"", &config->dtype},          {"", &config->problem_type}};
+    encl_status status = ENCL_OK;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0] && status == ENCL_OK; i++) {
+        status = encl_copy_text(rows[i].text, strlen(rows[i].text), rows[i].copy);
+    }
+    return status;
+}
+
 encl_status encl_model_randomize(encl_model *model, const char *shape, uint64_t seed) {
     encl_status status = ENCL_OK;
     const encl_model_shape *row = NULL;
@@ -130,6 +145,7 @@ encl_status encl_model_randomize(encl_model *model, const char *shape, uint64_t 
     c->type_vocabulary = row->type_vocabulary;
     c->epsilon = 1e-12f;
     c->activation = ENCL_ACTIVATION_GELU;
+    ENCL_TRY(fill_texts(c));
     const size_t most =
         ENCL_BERT_EMBEDDING_WEIGHTS + ENCL_BERT_POOLER_WEIGHTS + (size_t)row->layers * ENCL_BERT_LAYER_WEIGHTS;
     // One block: the streams stand behind their list.

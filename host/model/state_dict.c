@@ -145,13 +145,6 @@ static const char *const ignored_names[] = {"global_step", "beta1_power", "beta2
 
 // ---- One name ---------------------------------------------------------------------------------------------
 
-static const char *find_ending(const char *text, const char *ending) {
-    const size_t length = strlen(text);
-    const size_t ending_length = strlen(ending);
-    return length >= ending_length && strcmp(text + length - ending_length, ending) == 0 ? text + length - ending_length
-                                                                                         : NULL;
-}
-
 // Without the encoder's prefix, if it has one.
 static const char *strip_prefix(const dialect_row *dialect, const char *name) {
     for (size_t i = 0; i < PREFIXES && dialect->prefixes[i] != NULL; i++) {
@@ -246,15 +239,21 @@ static encl_status rename(const dialect_row *dialect, const char *architecture, 
     const char *name = strip_prefix(dialect, stored);
     encl_status status = rename_by_rows(dialect, architecture, false, name, result);
     for (size_t i = 0; i < dialect->ending_count && status == ENCL_OK && result->name.length == 0; i++) {
-        const char *ending = find_ending(name, dialect->endings[i].stored);
-        if (ending != NULL) {
-            status = encl_string_format(&result->name, "%.*s%s", (int)(ending - name), name, dialect->endings[i].name);
+        const ending_row *ending = &dialect->endings[i];
+        if (encl_text_ends(name, ending->stored)) {
+            const size_t kept = strlen(name) - strlen(ending->stored);
+            status = encl_string_format(&result->name, "%.*s%s", (int)kept, name, ending->name);
         }
     }
     if (status == ENCL_OK && result->name.length == 0) {
         status = encl_string_format(&result->name, "%s", dialect->rows == NULL ? name : stored);
     }
     return status;
+}
+
+bool encl_state_is_encoder(const char *name) {
+    return encl_text_begins(name, "embeddings.") || encl_text_begins(name, "encoder.") ||
+           encl_text_begins(name, "pooler.");
 }
 
 encl_status encl_state_stored_name(encl_dialect dialect, const char *name, encl_string *stored) {
@@ -265,12 +264,9 @@ encl_status encl_state_stored_name(encl_dialect dialect, const char *name, encl_
         status = encl_string_format(&result.name, "%s", name);
     }
     if (status == ENCL_OK) {
-        const bool encoder = strncmp(name, "embeddings.", strlen("embeddings.")) == 0 ||
-                             strncmp(name, "encoder.", strlen("encoder.")) == 0 ||
-                             strncmp(name, "pooler.", strlen("pooler.")) == 0;
         // PyTorch's and Paddle's names are as common without it.
-        status = encl_string_format(stored, "%s%s", encoder && row->separator == '/' ? row->prefixes[0] : "",
-                                    result.name.text);
+        const bool prefixed = encl_state_is_encoder(name) && row->separator == '/';
+        status = encl_string_format(stored, "%s%s", prefixed ? row->prefixes[0] : "", result.name.text);
     }
     encl_string_free(&result.name);
     return status;
@@ -286,7 +282,7 @@ static bool is_ignored(const dialect_row *dialect, const char *stored) {
         }
     }
     for (size_t i = 0; i < COUNT(ignored_endings); i++) {
-        if (find_ending(name, ignored_endings[i]) != NULL) {
+        if (encl_text_ends(name, ignored_endings[i])) {
             return true;
         }
     }

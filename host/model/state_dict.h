@@ -31,6 +31,9 @@ const encl_state_entry *encl_state_dict_at(const encl_state_dict *state, size_t 
 const encl_state_entry *encl_state_dict_find(const encl_state_dict *state, const char *name);
 void encl_state_dict_use(encl_state_dict *state, const encl_state_entry *entry);
 
+// Whether a name as Hugging Face has it, without prefix, is of the encoder: what `bert.` stands before.
+bool encl_state_is_encoder(const char *name);
+
 // Appends how a dialect calls the weight of a name: "encoder.layer.0.output.dense.weight" →
 // "bert/encoder/layer_0/output/dense/kernel". For messages.
 encl_status encl_state_stored_name(encl_dialect dialect, const char *name, encl_string *stored);

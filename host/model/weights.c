@@ -5,7 +5,7 @@
 #include "host/model/model.h"
 
 const encl_tensor *encl_model_find_tensor(const encl_model *model, const char *name) {
-    const encl_state_entry *entry = encl_state_dict_find(model->state, name);
+    const encl_state_entry *entry = model->state != NULL ? encl_state_dict_find(model->state, name) : NULL;
     return entry != NULL ? &entry->tensor : NULL;
 }
 

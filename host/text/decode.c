@@ -4,10 +4,6 @@
 
 #include "host/text/segment.h"
 
-static bool begins(const char *text, const char *part) {
-    return strncmp(text, part, strlen(part)) == 0;
-}
-
 static bool is_special(const encl_tokenizer *tokenizer, int32_t id) {
     const encl_tokenizer_info *info = &tokenizer->info;
     const encl_added *added = &tokenizer->added;
@@ -25,12 +21,12 @@ static bool is_special(const encl_tokenizer *tokenizer, int32_t id) {
 // A space stands before a token unless it is glued to what is there. *token loses its mark.
 static bool is_glued(const char **token) {
     static const char *const glued[] = {".", "?", "!", ",", "n't", "'m", "'s", "'ve", "'re"};
-    if (begins(*token, "##")) {
+    if (encl_text_begins(*token, "##")) {
         *token += 2;
         return true;
     }
     for (size_t i = 0; i < sizeof glued / sizeof glued[0]; i++) {
-        if (begins(*token, glued[i])) {
+        if (encl_text_begins(*token, glued[i])) {
             return true;
         }
     }

@@ -13,10 +13,6 @@ static const char *const marks[] = {"config.json",  "bert_config*.json", "model_
                                     "modules.json", "*.index",           "*.safetensors",
                                     "*.bin",        "*.pdparams"};
 
-static bool has_prefix(const char *text, const char *prefix) {
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
 bool encl_archive_is_torch(const encl_archive *archive) {
     for (size_t i = 0; i < encl_archive_count(archive); i++) {
         const char *slash = strchr(encl_archive_name(archive, i), '/');
@@ -31,7 +27,7 @@ bool encl_archive_is_torch(const encl_archive *archive) {
 static bool is_ignored(const char *name) {
     for (const char *part = name; part != NULL; part = strchr(part, '/')) {
         part += part[0] == '/';
-        if (part[0] == '.' || has_prefix(part, "__MACOSX/")) {
+        if (part[0] == '.' || encl_text_begins(part, "__MACOSX/")) {
             return true;
         }
     }
@@ -104,12 +100,8 @@ encl_archive_entry encl_archive_look_up(const encl_archive *archive, const char 
         path[length + 1] = '\0';
     }
     const size_t index = encl_archive_lower_bound(archive, path);
-    const bool found = index < encl_archive_count(archive) && has_prefix(encl_archive_name(archive, index), path);
+    const bool found = index < encl_archive_count(archive) && encl_text_begins(encl_archive_name(archive, index), path);
     return found || length == 0 ? ENCL_ARCHIVE_FOLDER : ENCL_ARCHIVE_NOTHING;
-}
-
-static int compare_texts(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 encl_status encl_archive_list(const encl_archive *archive, const char *prefix, char ***names, size_t *count) {
@@ -121,7 +113,7 @@ encl_status encl_archive_list(const encl_archive *archive, const char *prefix, c
     *count = 0;
     for (size_t i = encl_archive_lower_bound(archive, prefix); i < encl_archive_count(archive); i++) {
         const char *name = encl_archive_name(archive, i);
-        if (!has_prefix(name, prefix)) {
+        if (!encl_text_begins(name, prefix)) {
             break;
         }
         name += strlen(prefix);
@@ -133,9 +125,6 @@ encl_status encl_archive_list(const encl_archive *archive, const char *prefix, c
         ENCL_TRY(encl_reserve((void **)&listed, &capacity, found + 1, sizeof *listed));
         ENCL_TRY(encl_copy_text(name, length, &listed[found]));
         found++;
-    }
-    if (found > 0) {
-        qsort(listed, found, sizeof *listed, compare_texts);
     }
     *names = listed;
     *count = found;

@@ -15,7 +15,7 @@ encl_status encl_archive_find_root(const encl_archive *archive, const char *plac
 typedef enum encl_archive_entry { ENCL_ARCHIVE_NOTHING, ENCL_ARCHIVE_FILE, ENCL_ARCHIVE_FOLDER } encl_archive_entry;
 encl_archive_entry encl_archive_look_up(const encl_archive *archive, const char *prefix, const char *name);
 
-// As encl_folder_list.
+// As encl_folder_list, in no order.
 encl_status encl_archive_list(const encl_archive *archive, const char *prefix, char ***names, size_t *count);
 
 #endif

@@ -327,19 +327,14 @@ void encl_folder_free_names(char **names, size_t count) {
     free(names);
 }
 
-encl_status encl_folder_list(const encl_folder *folder, char ***names, size_t *count) {
+static encl_status list_on_disk(const char *path, char ***names, size_t *count) {
     encl_status status = ENCL_OK;
     char **listed = NULL;
     size_t found = 0;
     size_t capacity = 0;
-    *names = NULL;
-    *count = 0;
-    if (folder->archive != NULL) {
-        return encl_archive_list(folder->archive, folder->prefix, names, count);
-    }
-    DIR *directory = opendir(folder->path);
+    DIR *directory = opendir(path);
     if (directory == NULL) {
-        return encl_fail(errno == ENOMEM ? ENCL_OUT_OF_MEMORY : ENCL_IO, "%s: cannot list the folder: %s", folder->path,
+        return encl_fail(errno == ENOMEM ? ENCL_OUT_OF_MEMORY : ENCL_IO, "%s: cannot list the folder: %s", path,
                          strerror(errno));
     }
     for (const struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory)) {
@@ -350,9 +345,6 @@ encl_status encl_folder_list(const encl_folder *folder, char ***names, size_t *c
         ENCL_TRY(encl_copy_text(entry->d_name, strlen(entry->d_name), &listed[found]));
         found++;
     }
-    if (found > 0) {
-        qsort(listed, found, sizeof *listed, compare_texts);
-    }
     *names = listed;
     *count = found;
     listed = NULL;
@@ -361,6 +353,18 @@ cleanup:
         encl_folder_free_names(listed, found);
     }
     closedir(directory);
+    return status;
+}
+
+encl_status encl_folder_list(const encl_folder *folder, char ***names, size_t *count) {
+    *names = NULL;
+    *count = 0;
+    const encl_status status = folder->archive != NULL
+                                   ? encl_archive_list(folder->archive, folder->prefix, names, count)
+                                   : list_on_disk(folder->path, names, count);
+    if (*count > 0) {
+        qsort((void *)*names, *count, sizeof **names, compare_texts);
+    }
     return status;
 }
 

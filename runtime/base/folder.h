@@ -11,7 +11,8 @@ struct cJSON;
 typedef struct encl_folder encl_folder;
 
 // A folder, or a zip: then the least deep folder in it that holds a configuration or weights. "model.zip/folder" names
-// a folder in a zip itself.
+// a folder in a zip itself. NOT_FOUND where nothing has the name, FORMAT for a file that is no zip or a damaged one,
+// and for a zip of several models.
 encl_status encl_folder_open(const char *path, encl_folder **folder);
 // A folder inside this one, which must outlive it. "" is the folder itself.
 encl_status encl_folder_open_inner(const encl_folder *parent, const char *name, encl_folder **folder);

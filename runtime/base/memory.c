@@ -88,6 +88,18 @@ encl_status encl_copy_text(const char *text, size_t length, char **copy) {
     return status;
 }
 
+// ---- Text -------------------------------------------------------------------------------------------------
+
+bool encl_text_begins(const char *text, const char *beginning) {
+    return strncmp(text, beginning, strlen(beginning)) == 0;
+}
+
+bool encl_text_ends(const char *text, const char *ending) {
+    const size_t length = strlen(text);
+    const size_t ending_length = strlen(ending);
+    return length >= ending_length && strcmp(text + length - ending_length, ending) == 0;
+}
+
 // ---- Growing text -----------------------------------------------------------------------------------------
 
 static encl_status string_reserve(encl_string *string, size_t more) {

@@ -1,4 +1,4 @@
-// Checked allocation: overflow and exhaustion are a status with a message, never a crash.
+// Checked allocation: overflow and exhaustion are a status with a message, never a crash. And texts.
 #ifndef ENCL_BASE_MEMORY_H
 #define ENCL_BASE_MEMORY_H
 
@@ -14,6 +14,9 @@ encl_status encl_reserve(void **pointer, size_t *capacity, size_t count, size_t 
 
 // Copies `length` bytes of text and adds a NUL.
 encl_status encl_copy_text(const char *text, size_t length, char **copy);
+
+bool encl_text_begins(const char *text, const char *beginning);
+bool encl_text_ends(const char *text, const char *ending);
 
 // a * b and a + b; false on overflow, *result untouched.
 bool encl_multiply(size_t a, size_t b, size_t *result);

@@ -107,9 +107,27 @@ static void test_string(void **state) {
     encl_string_free(&string);
 }
 
+static void test_beginnings_and_endings(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *part;
+        bool begins, ends;
+    } rows[] = {
+        {"a.bin", ".bin", false, true}, {"a.bin", "a.", true, false}, {"bin", "a.bin", false, false},
+        {"aa", "a", true, true},        {"a", "a", true, true},       {"", "a", false, false},
+        {"a", "", true, true},          {"", "", true, true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(encl_text_begins(rows[i].text, rows[i].part), rows[i].begins);
+        assert_int_equal(encl_text_ends(rows[i].text, rows[i].part), rows[i].ends);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_arithmetic), cmocka_unit_test(test_allocate), cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_arithmetic), cmocka_unit_test(test_beginnings_and_endings),
+        cmocka_unit_test(test_allocate),   cmocka_unit_test(test_reserve),
         cmocka_unit_test(test_copy_text),  cmocka_unit_test(test_string),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,22 +72,27 @@ static inline void written_block(encl_written *file, encl_written *entries, uint
     written_varint(handle, entries->length);
 }
 
-// A whole table around the entries of one data block, which has this type.
-static inline void written_table(encl_written *file, encl_written *entries, uint8_t type) {
+// Ends a table whose data blocks are there: metaindex, index and footer.
+static inline void written_end(encl_written *file, encl_written *index) {
     static const uint8_t magic[8] = {0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb};
     static const uint8_t zeros[40] = {0};
-    encl_written handle = {.length = 0};
     encl_written empty = {.length = 0};
-    encl_written index = {.length = 0};
     encl_written footer = {.length = 0};
-    file->length = 0;
-    written_block(file, entries, type, &handle);
-    written_entry(&index, "\xff", 1, handle.bytes, handle.length);
     written_block(file, &empty, 0, &footer);
-    written_block(file, &index, 0, &footer);
+    written_block(file, index, 0, &footer);
     written_add(file, footer.bytes, footer.length);
     written_add(file, zeros, 40 - footer.length);
     written_add(file, magic, sizeof magic);
+}
+
+// A whole table around the entries of one data block, which has this type.
+static inline void written_table(encl_written *file, encl_written *entries, uint8_t type) {
+    encl_written handle = {.length = 0};
+    encl_written index = {.length = 0};
+    file->length = 0;
+    written_block(file, entries, type, &handle);
+    written_entry(&index, "\xff", 1, handle.bytes, handle.length);
+    written_end(file, &index);
 }
 
 // A tensor's value in the index. A size or offset below 0 is written as it is.

@@ -78,8 +78,6 @@ static inline uint8_t *read_fixture(const char *path, size_t *length) {
 
 // ---- Checkpoints in memory ----------------------------------------------------------------------------------
 
-typedef encl_status encl_read_function(encl_checkpoint *checkpoint, const char *place, const encl_file *file);
-
 // Reads a file from memory; *checkpoint is closed by the caller, also where reading fails.
 static inline encl_status read_memory(encl_read_function *read, const encl_file *file, encl_checkpoint **checkpoint) {
     assert_ok(encl_allocate(1, sizeof **checkpoint, (void **)checkpoint));

@@ -237,6 +237,7 @@ static void checks_arrays(void **state) {
         {"f4", "<", 1, {2}, 'X', bytes_of("\0\0\0\0\0\0\xc2\x80?"), ENCL_OK, ""},
         {"i1", "|", 2, {2, 3}, 'X', bytes_of("\xc3\xbf\x7f\xc2\x80\xc3\x80z\0"), ENCL_OK, ""},
         {"f4", "<", 2, {0, 3}, 'B', bytes_of(""), ENCL_OK, ""},
+        {"f4", "<", 3, {0, INT64_C(1) << 62, INT64_C(1) << 62}, 'B', bytes_of(""), ENCL_OK, ""},
         {"f4", "<", 2, {0, 3}, 'X', bytes_of(""), ENCL_OK, ""},
         // Sizes
         {"f4", "<", 1, {2}, 'B', bytes_of("\0\0\0\0\0\0\x80"), ENCL_FORMAT, "found 7 bytes of data"},
@@ -478,6 +479,40 @@ static void joins_parts(void **state) {
     }
 }
 
+// The names of what is joined count like the others.
+static void refuses_a_name_for_many_parts(void **state) {
+    (void)state;
+    enum { PARTS = 100 };
+    static const array_row row = {"i1", "|", 1, {1}, 'B', bytes_of("a"), ENCL_OK, ""};
+    char name[5001] = "";
+    char parts[PARTS][16];
+    encl_writer file = {0};
+    memset(name, 'n', sizeof name - 1);
+    write_literal(&file, "\x80\x04}");
+    for (int i = 0; i < PARTS; i++) {
+        snprintf(parts[i], sizeof parts[i], "p%d", i);
+        write_text(&file, parts[i]);
+        write_array(&file, &row);
+        write_literal(&file, "s");
+    }
+    write_text(&file, "UnpackBigParamInfor@@");
+    write_literal(&file, "}");
+    for (int i = 0; i < PARTS; i++) {
+        if (i == 0) {
+            write_text(&file, name);
+            write_literal(&file, "q\x01");
+        } else {
+            write_literal(&file, "h\x01");
+        }
+        write_literal(&file, "}U\x0bOriginShapeK\x01\x85sU\x06slices]");
+        write_text(&file, parts[i]);
+        write_literal(&file, "ass");
+    }
+    write_literal(&file, "s.");
+    assert_fails(read_any(encl_paddle_read, file.bytes, file.length), ENCL_FORMAT, "names of more bytes");
+    write_free(&file);
+}
+
 // ---- Damage -----------------------------------------------------------------------------------------------------
 
 static void refuses_truncation_at_every_byte(void **state) {
@@ -528,6 +563,7 @@ int main(void) {
         cmocka_unit_test(reads_bfloat16),
         cmocka_unit_test(decodes_texts),
         cmocka_unit_test(refuses_a_name_for_many),
+        cmocka_unit_test(refuses_a_name_for_many_parts),
         cmocka_unit_test(refuses_other_objects),
         cmocka_unit_test(joins_parts),
         cmocka_unit_test(refuses_truncation_at_every_byte),

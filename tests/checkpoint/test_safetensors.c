@@ -1,4 +1,5 @@
 // Single safetensors files: what is read, and every way in which a file can be wrong.
+#include "base/zip_writer.h"
 #include "checkpoint/scratch.h"
 #include "host/checkpoint/checkpoint.h"
 
@@ -39,7 +40,8 @@ static const char valid_header[] = "{\"z\":{\"dtype\":\"U8\",\"shape\":[3],\"dat
                                    "\"a.weight\":{\"dtype\":\"F32\",\"shape\":[2,1],\"data_offsets\":[5,13]},"
                                    "\"scalar\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[3,5]},"
                                    "\"empty\":{\"dtype\":\"F64\",\"shape\":[4,0],\"data_offsets\":[5,5]},"
-                                   "\"last\":{\"dtype\":\"I64\",\"shape\":[0],\"data_offsets\":[13,13]}}  ";
+                                   "\"last\":{\"dtype\":\"I64\",\"shape\":[0,9007199254740992,9007199254740992],"
+                                   "\"data_offsets\":[13,13]}}  ";
 enum { VALID_DATA = 13 };
 
 static void reads_what_is_allowed(void **state) {
@@ -72,6 +74,9 @@ static void reads_what_is_allowed(void **state) {
     assert_int_equal(scalar->elements, 1);
     assert_memory_equal(scalar->data, "\3\4", 2);
     assert_int_equal(encl_checkpoint_find(checkpoint, "empty")->elements, 0);
+    const encl_tensor *last = encl_checkpoint_find(checkpoint, "last"); // sizes whose product 64 bits cannot hold
+    assert_true(encl_tensor_is_dense(last));
+    assert_int_equal(last->strides[0], 0);
     for (size_t i = 0; i < 5; i++) {
         encl_tensor_drop(encl_checkpoint_at(checkpoint, i)); // a hint: the data stays readable
     }
@@ -93,6 +98,25 @@ static void opens_a_file_by_name_or_content(void **state) {
     assert_ok(encl_checkpoint_open(scratch_path(scratch, "53aa5117"), &checkpoint));
     encl_checkpoint_close(checkpoint);
     encl_checkpoint_close(NULL);
+}
+
+// Its format is found by its bytes, which are inflated for that.
+static void inflates_a_named_file_once(void **state) {
+    encl_scratch *scratch = *state;
+    encl_checkpoint *checkpoint = NULL;
+    static uint8_t file[FILE_CAPACITY];
+    char path[600];
+    size_t zip_length = 0;
+    const size_t length = build(file, valid_header, strlen(valid_header), "0123456789abc", VALID_DATA);
+    const encl_zip_entry entry = {"model/weights", file, length, true};
+    uint8_t *zip = zip_write(&entry, 1, &zip_length);
+    scratch_write(scratch, "model.zip", zip, zip_length);
+    snprintf(path, sizeof path, "%s/model/weights", scratch->path);
+    assert_ok(encl_checkpoint_open(path, &checkpoint));
+    assert_int_equal(encl_checkpoint_count(checkpoint), 5);
+    assert_int_equal(encl_folder_inflated_bytes(encl_checkpoint_folder(checkpoint)), length);
+    encl_checkpoint_close(checkpoint);
+    free(zip);
 }
 
 static void says_what_was_looked_for(void **state) {
@@ -294,11 +318,17 @@ static void survives_every_changed_byte(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        with_scratch(reads_what_is_allowed),         with_scratch(opens_a_file_by_name_or_content),
-        with_scratch(says_what_was_looked_for),      with_scratch(refuses_truncation_at_every_byte),
-        with_scratch(refuses_wrong_header_lengths),  with_scratch(refuses_malformed_headers),
-        with_scratch(refuses_what_is_not_supported), with_scratch(refuses_nul_in_the_header),
-        with_scratch(refuses_deep_nesting),          with_scratch(survives_every_changed_byte),
+        with_scratch(reads_what_is_allowed),
+        with_scratch(opens_a_file_by_name_or_content),
+        with_scratch(inflates_a_named_file_once),
+        with_scratch(says_what_was_looked_for),
+        with_scratch(refuses_truncation_at_every_byte),
+        with_scratch(refuses_wrong_header_lengths),
+        with_scratch(refuses_malformed_headers),
+        with_scratch(refuses_what_is_not_supported),
+        with_scratch(refuses_nul_in_the_header),
+        with_scratch(refuses_deep_nesting),
+        with_scratch(survives_every_changed_byte),
     };
     return encl_test_main(tests);
 }

@@ -405,6 +405,11 @@ static void refuses_wrong_tables(void **state) {
     written_entry(&entries, "a\0b", 3, "", 0);
     assert_fails(open_written(scratch, &entries, 0, &checkpoint), ENCL_FORMAT, "NUL");
 
+    entries = (encl_written){.length = 0};
+    written_header(&entries, 1, 0);
+    written_entry(&entries, "a\xff", 2, "", 0);
+    assert_fails(open_written(scratch, &entries, 0, &checkpoint), ENCL_FORMAT, "no UTF-8");
+
     static char long_name[2000];
     memset(long_name, 'x', sizeof long_name - 1);
     entries = (encl_written){.length = 0};
@@ -418,6 +423,43 @@ static void refuses_wrong_tables(void **state) {
         written_add(&entries, bad_entries[i], 4);
         assert_int_equal(open_written(scratch, &entries, 0, &checkpoint), ENCL_FORMAT);
         assert_detail_has("m.index");
+    }
+}
+
+// A block that is named again would be read again: a file could name a large one for every few of its bytes.
+static void reads_every_block_once(void **state) {
+    encl_scratch *scratch = *state;
+    const encl_bundle_row row = {"w", 1, {4}, 1, 0, 16, 16};
+    uint8_t data[DATA_BYTES];
+    write_data(scratch, data);
+    for (size_t again = 0; again < 3; again++) {
+        static encl_written file;
+        encl_checkpoint *checkpoint = NULL;
+        encl_written entries = {.length = 0};
+        encl_written empty = {.length = 0};
+        encl_written index = {.length = 0};
+        encl_written handles[2] = {{.length = 0}, {.length = 0}};
+        file.length = 0;
+        written_header(&entries, 1, 0);
+        written_tensor(&entries, &row, data);
+        written_block(&file, &entries, 0, &handles[0]);
+        written_block(&file, &empty, 0, &handles[1]);
+        written_entry(&index, "w", 1, handles[0].bytes, handles[0].length);
+        written_entry(&index, "x", 1, handles[1].bytes, handles[1].length);
+        if (again > 0) {
+            written_entry(&index, "y", 1, handles[again - 1].bytes, handles[again - 1].length);
+        }
+        written_end(&file, &index);
+        scratch_write(scratch, "m.index", file.bytes, file.length);
+        const encl_status status = encl_checkpoint_open(scratch->folder, &checkpoint);
+        if (again > 0) {
+            assert_fails(status, ENCL_FORMAT, "expected them in order");
+            assert_detail_has("m.index");
+        } else {
+            assert_ok(status);
+            assert_int_equal(encl_checkpoint_count(checkpoint), 1);
+        }
+        encl_checkpoint_close(checkpoint);
     }
 }
 
@@ -574,6 +616,7 @@ int main(void) {
         with_scratch(reads_every_dtype),
         with_scratch(refuses_wrong_entries),
         with_scratch(refuses_wrong_tables),
+        with_scratch(reads_every_block_once),
         with_scratch(assembles_slices),
         with_scratch(refuses_wrong_slices),
         with_scratch(finds_the_index),

@@ -268,6 +268,23 @@ static void refuses_other_objects(void **state) {
 }
 
 // Two tensors whose storages may be one.
+// Storages are found by comparing keys, which must not take long.
+static void refuses_long_keys(void **state) {
+    (void)state;
+    for (size_t length = 255; length <= 256; length++) {
+        char key[257] = "";
+        encl_writer object = {0};
+        memset(key, 'k', length);
+        write_literal(&object, "\x80\x02}");
+        write_text(&object, "weight");
+        write_tensor(&object, &sound, key);
+        write_literal(&object, "s.");
+        const char *part = length == 255 ? "found no model/data/kkk" : "a key of at most 255 bytes";
+        assert_fails(read_object(&object, true), ENCL_FORMAT, part);
+        write_free(&object);
+    }
+}
+
 static void shares_storages(void **state) {
     (void)state;
     static const tensor_row others[] = {
@@ -435,10 +452,15 @@ static void detects_forms(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(checks_views),       cmocka_unit_test(finds_the_state_dict),
-        cmocka_unit_test(reads_views_of_old), cmocka_unit_test(refuses_other_objects),
-        cmocka_unit_test(shares_storages),    cmocka_unit_test(refuses_wrong_legacy_files),
-        cmocka_unit_test(refuses_wrong_zips), with_scratch(detects_forms),
+        cmocka_unit_test(checks_views),
+        cmocka_unit_test(finds_the_state_dict),
+        cmocka_unit_test(reads_views_of_old),
+        cmocka_unit_test(refuses_other_objects),
+        cmocka_unit_test(refuses_long_keys),
+        cmocka_unit_test(shares_storages),
+        cmocka_unit_test(refuses_wrong_legacy_files),
+        cmocka_unit_test(refuses_wrong_zips),
+        with_scratch(detects_forms),
     };
     return encl_test_main(tests);
 }

@@ -122,6 +122,10 @@ static void leaves_nothing_behind(void **state) {
     encl_named_tensor twice[] = {{"a", &matrix}, {"b", &matrix}, {"a", &matrix}};
     assert_fails(encl_safetensors_write(path, twice, 3, NULL, &size), ENCL_INVALID, "'a' twice");
     assert_int_equal(size, 0);
+    encl_named_tensor metadata[] = {{"__metadata__", &matrix}};
+    size = 1;
+    assert_fails(encl_safetensors_write(path, metadata, 1, NULL, &size), ENCL_INVALID, "'__metadata__'");
+    assert_int_equal(size, 0);
     encl_named_tensor two[] = {{"a", &matrix}, {"b", &matrix}};
     turns = 0;
     assert_fails(encl_safetensors_write(path, two, 2, stop_at_the_second, &size), ENCL_INTERRUPTED, "stopped");

@@ -6,23 +6,30 @@
 
 enum { PREFIX_BYTES = 512, FILE_BYTES = 1 << 20 };
 
+// A block of its own, so that a sanitizer sees its end.
+static void replay(const uint8_t *bytes, size_t size) {
+    uint8_t *copy = malloc(size == 0 ? 1 : size);
+    if (copy == NULL) {
+        abort();
+    }
+    memcpy(copy, bytes, size);
+    LLVMFuzzerTestOneInput(copy, size);
+    free(copy);
+}
+
 static int replay_file(const char *path) {
+    static uint8_t bytes[FILE_BYTES];
     FILE *file = fopen(path, "rb");
-    uint8_t *bytes = malloc(FILE_BYTES);
-    if (file == NULL || bytes == NULL) {
+    if (file == NULL) {
         fprintf(stderr, "%s: cannot read\n", path);
         exit(1);
     }
     const size_t size = fread(bytes, 1, FILE_BYTES, file);
     fclose(file);
     for (size_t prefix = 0; size <= PREFIX_BYTES && prefix < size; prefix++) {
-        uint8_t *copy = malloc(prefix == 0 ? 1 : prefix); // a block of its own, so that a sanitizer sees its end
-        memcpy(copy, bytes, prefix);
-        LLVMFuzzerTestOneInput(copy, prefix);
-        free(copy);
+        replay(bytes, prefix);
     }
-    LLVMFuzzerTestOneInput(bytes, size);
-    free(bytes);
+    replay(bytes, size);
     return 1;
 }
 

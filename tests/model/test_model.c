@@ -51,7 +51,11 @@ static void knows_a_fixture(void **state) {
     assert_string_equal(info->head, "none");
     assert_string_equal(info->file, "");
     assert_string_equal(info->format, "random");
+    assert_string_equal(info->architecture, "BertModel");
     assert_int_equal(info->head_count, 0);
+    for (int head = 0; head < ENCL_HEADS; head++) {
+        assert_fails(encl_head_require(model, (encl_head)head), ENCL_UNSUPPORTED, "minilm: this checkpoint has no");
+    }
     encl_model_close(model);
 }
 
