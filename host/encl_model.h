@@ -142,6 +142,14 @@ typedef struct encl_text {
     size_t pair_length;
 } encl_text;
 
+// An array of texts, for every run that asks for texts: encl_text_list_next is its next(), the list the context.
+typedef struct encl_text_list {
+    const encl_text *texts; // [count]
+    size_t count;
+    size_t at; // of the next text; 0 to begin
+} encl_text_list;
+ENCL_API encl_status encl_text_list_next(void *list, encl_text *text);
+
 // ---- Embeddings -------------------------------------------------------------------------------------------
 
 typedef enum encl_choice {

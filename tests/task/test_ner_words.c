@@ -87,7 +87,7 @@ static void words_on(const encl_device *device) {
     encl_ner *ner = NULL;
     start_list expected = {.model = model, .starts = starts, .count = COUNT};
     assert_ok(encl_ner_create(model, device, NULL, &ner));
-    assert_ok(encl_ner_run(ner, next_of_list, &(text_list){&text, 1, 0}, take_starts, &expected, NULL));
+    assert_ok(encl_ner_run(ner, encl_text_list_next, &(encl_text_list){&text, 1, 0}, take_starts, &expected, NULL));
     assert_ok(label(ner, sentences, 4, &list));
     assert_int_equal(list.results, 4);
     for (size_t i = 0; i < COUNT; i++) {
