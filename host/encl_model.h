@@ -1,10 +1,12 @@
 // encl: models, tokenizers and tasks, on top of encl.h (whose conventions hold here too).
 //
 // A model is a folder (or a weight file in one) as Hugging Face, sentence-transformers, Google or PaddleNLP publish it.
-// Opening one maps
-// the weights and checks every tensor against the configuration; nothing is uploaded. A model is immutable and may be
-// shared by threads. A task (embedder, mask filler, classifier) binds it to a device and is used by one thread at a
-// time.
+// Opening one maps the weights and checks every tensor against the configuration; nothing is uploaded. A model is
+// immutable and may be shared by threads.
+//
+// A task (embedder, mask filler, classifier, named entities, question answering) binds a model to a device and is used
+// by one thread at a time. Its run reads texts from one function and hands results to another, in order; the model must
+// outlive it. Where the model's numbers overflow, a run ends with NOT_FINITE.
 #ifndef ENCL_MODEL_H
 #define ENCL_MODEL_H
 
@@ -139,6 +141,14 @@ typedef struct encl_text {
     const char *pair; // NULL or empty: the text is alone
     size_t pair_length;
 } encl_text;
+
+// An array of texts, for every run that asks for texts: encl_text_list_next is its next(), the list the context.
+typedef struct encl_text_list {
+    const encl_text *texts; // [count]
+    size_t count;
+    size_t at; // of the next text; 0 to begin
+} encl_text_list;
+ENCL_API encl_status encl_text_list_next(void *list, encl_text *text);
 
 // ---- Embeddings -------------------------------------------------------------------------------------------
 

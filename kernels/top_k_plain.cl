@@ -1,7 +1,9 @@
 // The TOP_K largest of every SEGMENT columns of a row, and what a softmax needs of the rest; one work-item a segment.
 // out[m, segment]: TOP_K values, falling; their columns as floats; Σ e^(x − first value). Of equal values the lower
-// column comes first. Places that are left, and NaN and −∞ never fill one, hold −∞ and column −1. Grid: (segments,
-// rows). gpu-check: -DTOP_K=5 -DSEGMENT=512 gpu-check: -DTOP_K=64 -DSEGMENT=512
+// column comes first. Places that are left, and NaN and −∞ never fill one, hold −∞ and column −1.
+// Grid: (segments, rows).
+// gpu-check: -DTOP_K=5 -DSEGMENT=512
+// gpu-check: -DTOP_K=64 -DSEGMENT=512
 #define LOWEST -3.0e38f
 
 // Puts a value behind all that are not smaller, and drops the last. Every index is a constant once this is unrolled, so

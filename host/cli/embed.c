@@ -93,17 +93,13 @@ static encl_status write_json(embed_run *run, const encl_embedding *embedding) {
         encl_line_item(&line, "embedding", encl_json_floats(embedding->values, (size_t)embedding->columns));
         return encl_line_print(&line, run->texts.lines);
     }
-    cJSON *tokens = cJSON_CreateArray();
-    cJSON *rows = cJSON_CreateArray();
-    bool complete = tokens != NULL && rows != NULL;
-    for (int64_t i = 0; i < embedding->rows && complete; i++) {
+    cJSON *tokens = encl_line_array(&line, "tokens");
+    cJSON *rows = encl_line_array(&line, "embeddings");
+    for (int64_t i = 0; i < embedding->rows; i++) {
         const float *values = embedding->values + i * embedding->columns;
-        complete = encl_array_add(tokens, cJSON_CreateString(token_name(run, embedding->ids[i]))) &&
-                   encl_array_add(rows, encl_json_floats(values, (size_t)embedding->columns));
+        encl_line_add(&line, tokens, cJSON_CreateString(token_name(run, embedding->ids[i])));
+        encl_line_add(&line, rows, encl_json_floats(values, (size_t)embedding->columns));
     }
-    encl_line_item(&line, "tokens", tokens);
-    encl_line_item(&line, "embeddings", rows);
-    line.incomplete = line.incomplete || !complete;
     return encl_line_print(&line, run->texts.lines);
 }
 

@@ -141,23 +141,14 @@ static cJSON *numbers_of(const encl_eval_number *numbers, size_t count) {
     return encl_line_take(&line);
 }
 
-static cJSON *rows_of(const encl_eval_report *report) {
-    cJSON *rows = cJSON_CreateArray();
-    bool complete = rows != NULL;
-    for (size_t r = 0; r < report->row_count && complete; r++) {
-        encl_line line;
-        encl_line_start(&line);
-        encl_line_text(&line, "name", report->rows[r].name);
-        for (size_t i = 0; i < report->column_count; i++) {
-            add_number(&line, &(encl_eval_number){report->columns[i], report->rows[r].values[i]});
-        }
-        complete = encl_array_add(rows, encl_line_take(&line));
+static cJSON *row_of(const encl_eval_report *report, const encl_eval_row *row) {
+    encl_line line;
+    encl_line_start(&line);
+    encl_line_text(&line, "name", row->name);
+    for (size_t i = 0; i < report->column_count; i++) {
+        add_number(&line, &(encl_eval_number){report->columns[i], row->values[i]});
     }
-    if (!complete) {
-        cJSON_Delete(rows);
-        rows = NULL;
-    }
-    return rows;
+    return encl_line_take(&line);
 }
 
 static encl_status print_json(const encl_eval *eval, int64_t tokens) {
@@ -170,7 +161,10 @@ static encl_status print_json(const encl_eval *eval, int64_t tokens) {
     encl_line_number(&line, "tokens", (double)tokens);
     encl_line_number(&line, "seconds", (double)eval->duration_ns * 1e-9);
     encl_line_item(&line, "counts", numbers_of(report->counts, report->count_count));
-    encl_line_item(&line, "classes", rows_of(report));
+    cJSON *classes = encl_line_array(&line, "classes");
+    for (size_t i = 0; i < report->row_count; i++) {
+        encl_line_add(&line, classes, row_of(report, &report->rows[i]));
+    }
     return encl_line_print(&line, stdout);
 }
 

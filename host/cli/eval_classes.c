@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "host/cli/eval.h"
+#include "host/model/head.h"
 
 // ---- Classes ----------------------------------------------------------------------------------------------
 
@@ -74,6 +75,8 @@ encl_status encl_eval_classes(encl_eval *eval) {
     encl_status status = ENCL_OK;
     encl_classifier *classifier = NULL;
     class_run run = {.eval = eval};
+    // A next-sentence head, which serves as a classifier elsewhere, would be measured at what it does not say.
+    ENCL_TRY(encl_head_require(eval->session->model, ENCL_HEAD_CLASSIFY));
     ENCL_TRY(encl_allocate(count, sizeof *run.gold, (void **)&run.gold));
     ENCL_TRY(encl_allocate(count, sizeof *run.predicted, (void **)&run.predicted));
     ENCL_TRY(encl_classifier_create(eval->session->model, eval->session->device, &wanted, &classifier));

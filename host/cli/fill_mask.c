@@ -51,13 +51,10 @@ static cJSON *mask_json(const encl_mask *mask) {
     encl_line_start(&line);
     encl_line_number(&line, "start", mask->start);
     encl_line_number(&line, "end", mask->end);
-    cJSON *predictions = cJSON_CreateArray();
-    bool complete = predictions != NULL;
-    for (size_t i = 0; i < mask->prediction_count && complete; i++) {
-        complete = encl_array_add(predictions, prediction_json(&mask->predictions[i]));
+    cJSON *predictions = encl_line_array(&line, "predictions");
+    for (size_t i = 0; i < mask->prediction_count; i++) {
+        encl_line_add(&line, predictions, prediction_json(&mask->predictions[i]));
     }
-    encl_line_item(&line, "predictions", predictions);
-    line.incomplete = line.incomplete || !complete;
     return encl_line_take(&line);
 }
 
@@ -65,13 +62,10 @@ static encl_status write_json(encl_text_run *run, const encl_filled_text *filled
     encl_line line;
     encl_line_start(&line);
     encl_line_number(&line, "index", (double)filled->index);
-    cJSON *masks = cJSON_CreateArray();
-    bool complete = masks != NULL;
-    for (size_t i = 0; i < filled->mask_count && complete; i++) {
-        complete = encl_array_add(masks, mask_json(&filled->masks[i]));
+    cJSON *masks = encl_line_array(&line, "masks");
+    for (size_t i = 0; i < filled->mask_count; i++) {
+        encl_line_add(&line, masks, mask_json(&filled->masks[i]));
     }
-    encl_line_item(&line, "masks", masks);
-    line.incomplete = line.incomplete || !complete;
     return encl_line_print(&line, run->lines);
 }
 

@@ -74,13 +74,10 @@ static encl_status write_json(ner_run *run, const encl_entities *entities) {
     encl_line line;
     encl_line_start(&line);
     encl_line_number(&line, "index", (double)entities->index);
-    cJSON *array = cJSON_CreateArray();
-    bool complete = array != NULL;
-    for (size_t i = 0; i < entities->count && complete; i++) {
-        complete = encl_array_add(array, entity_json(run, entities, &entities->entities[i]));
+    cJSON *array = encl_line_array(&line, "entities");
+    for (size_t i = 0; i < entities->count; i++) {
+        encl_line_add(&line, array, entity_json(run, entities, &entities->entities[i]));
     }
-    encl_line_item(&line, "entities", array);
-    line.incomplete = line.incomplete || !complete;
     return encl_line_print(&line, run->texts.lines);
 }
 

@@ -31,12 +31,21 @@ void encl_line_bool(encl_line *line, const char *key, bool value) {
     encl_line_item(line, key, cJSON_CreateBool(value));
 }
 
+cJSON *encl_line_array(encl_line *line, const char *key) {
+    cJSON *array = cJSON_AddArrayToObject(line->object, key);
+    line->incomplete = line->incomplete || array == NULL;
+    return array;
+}
+
+void encl_line_add(encl_line *line, cJSON *array, cJSON *item) {
+    line->incomplete = !encl_array_add(array, item) || line->incomplete;
+}
+
 void encl_line_texts(encl_line *line, const char *key, const char *const *texts, size_t count) {
-    cJSON *array = cJSON_CreateArray();
-    for (size_t i = 0; i < count && array != NULL; i++) {
-        line->incomplete = !encl_array_add(array, cJSON_CreateString(texts[i])) || line->incomplete;
+    cJSON *array = encl_line_array(line, key);
+    for (size_t i = 0; i < count; i++) {
+        encl_line_add(line, array, cJSON_CreateString(texts[i]));
     }
-    encl_line_item(line, key, array);
 }
 
 encl_status encl_line_print(encl_line *line, FILE *stream) {

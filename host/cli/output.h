@@ -20,6 +20,9 @@ void encl_line_number(encl_line *line, const char *key, double value);
 void encl_line_bool(encl_line *line, const char *key, bool value);
 void encl_line_texts(encl_line *line, const char *key, const char *const *texts, size_t count); // an array
 void encl_line_item(encl_line *line, const char *key, cJSON *item); // takes the item; NULL: no memory
+// An empty array that the line owns, NULL where memory is out; and an item of it, taken as encl_line_item does.
+cJSON *encl_line_array(encl_line *line, const char *key);
+void encl_line_add(encl_line *line, cJSON *array, cJSON *item);
 // Prints to `stream` and frees. Also frees on failure.
 encl_status encl_line_print(encl_line *line, FILE *stream);
 // Gives the object away, NULL where it is incomplete (and freed).

@@ -123,13 +123,10 @@ static cJSON *answer_json(const encl_answers *answers, const encl_answer *answer
 static encl_status print_json(const encl_answers *answers) {
     encl_line line;
     encl_line_start(&line);
-    cJSON *array = cJSON_CreateArray();
-    bool complete = array != NULL;
-    for (size_t i = 0; i < answers->count && complete; i++) {
-        complete = encl_array_add(array, answer_json(answers, &answers->answers[i]));
+    cJSON *array = encl_line_array(&line, "answers");
+    for (size_t i = 0; i < answers->count; i++) {
+        encl_line_add(&line, array, answer_json(answers, &answers->answers[i]));
     }
-    encl_line_item(&line, "answers", array);
-    line.incomplete = line.incomplete || !complete;
     return encl_line_print(&line, stdout);
 }
 

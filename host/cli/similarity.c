@@ -77,15 +77,12 @@ static encl_status compute_scores(const gathering *gathered, float **scores) {
 }
 
 static encl_status print_json(const float *scores, size_t count) {
-    cJSON *matrix = cJSON_CreateArray();
-    bool complete = matrix != NULL;
-    for (size_t i = 0; i < count && complete; i++) {
-        complete = encl_array_add(matrix, encl_json_floats(scores + i * count, count));
-    }
     encl_line line;
     encl_line_start(&line);
-    encl_line_item(&line, "scores", matrix);
-    line.incomplete = line.incomplete || !complete;
+    cJSON *matrix = encl_line_array(&line, "scores");
+    for (size_t i = 0; i < count; i++) {
+        encl_line_add(&line, matrix, encl_json_floats(scores + i * count, count));
+    }
     return encl_line_print(&line, stdout);
 }
 

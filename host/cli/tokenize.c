@@ -37,22 +37,18 @@ static encl_status take_option(void *taken, int key, const char *value) {
 }
 
 static encl_status print_json(const encl_tokenizer *tokenizer, const encl_encoding *encoding, int64_t index) {
-    cJSON *tokens = cJSON_CreateArray();
-    cJSON *offsets = cJSON_CreateArray();
-    bool complete = tokens != NULL && offsets != NULL;
-    for (size_t i = 0; i < encoding->count && complete; i++) {
-        const char *token = encl_tokenizer_token(tokenizer, encoding->ids[i]);
-        complete = encl_array_add(tokens, cJSON_CreateString(token != NULL ? token : "")) &&
-                   encl_array_add(offsets, encl_json_ints((int32_t[]){encoding->starts[i], encoding->ends[i]}, 2));
-    }
     encl_line line;
     encl_line_start(&line);
     encl_line_number(&line, "index", (double)index);
     encl_line_item(&line, "ids", encl_json_ints(encoding->ids, encoding->count));
-    encl_line_item(&line, "tokens", tokens);
-    encl_line_item(&line, "offsets", offsets);
+    cJSON *tokens = encl_line_array(&line, "tokens");
+    cJSON *offsets = encl_line_array(&line, "offsets");
+    for (size_t i = 0; i < encoding->count; i++) {
+        const char *token = encl_tokenizer_token(tokenizer, encoding->ids[i]);
+        encl_line_add(&line, tokens, cJSON_CreateString(token != NULL ? token : ""));
+        encl_line_add(&line, offsets, encl_json_ints((int32_t[]){encoding->starts[i], encoding->ends[i]}, 2));
+    }
     encl_line_item(&line, "type_ids", encl_json_ints(encoding->types, encoding->count));
-    line.incomplete = line.incomplete || !complete;
     return encl_line_print(&line, stdout);
 }
 

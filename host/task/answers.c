@@ -83,7 +83,7 @@ static void softmax(const encl_answer_list *list, const encl_answer_window *wind
 }
 
 // Keeps the best spans in order; of equal ones, those that came first.
-static void consider(encl_answer_list *list, const encl_span *span) {
+static void consider(encl_answer_list *list, const encl_token_span *span) {
     const bool full = list->best_count == list->n_best;
     if (full && !(span->score > list->best[list->best_count - 1].score)) {
         return;
@@ -101,13 +101,14 @@ static void find_spans(encl_answer_list *list, const encl_answer_window *window)
     list->best_count = 0;
     for (size_t first = 0; first < window->tokens; first++) {
         for (size_t last = first; last < window->tokens && last - first < list->max_answer_length; last++) {
-            consider(list, &(encl_span){first, last, starts[first] * ends[last]});
+            consider(list, &(encl_token_span){first, last, starts[first] * ends[last]});
         }
     }
 }
 
 // The code points of a span, widened to whole words as far as the window shows them.
-static encl_answer answer_of(const encl_answer_list *list, const encl_answer_window *window, const encl_span *span) {
+static encl_answer answer_of(const encl_answer_list *list, const encl_answer_window *window,
+                             const encl_token_span *span) {
     size_t first = span->first;
     size_t last = span->last;
     while (list->align_to_words && first > 0 && window->continues[first]) {

@@ -19,10 +19,10 @@ typedef struct encl_answer_window {
 } encl_answer_window;
 
 // Tokens [first, last] of a window's context.
-typedef struct encl_span {
+typedef struct encl_token_span {
     size_t first, last;
     double score;
-} encl_span;
+} encl_token_span;
 
 // An answer and what finds its like.
 typedef struct encl_answer_entry {
@@ -39,10 +39,10 @@ typedef struct encl_answer_list {
     bool handle_impossible;
     bool align_to_words;
     int32_t cls;
-    double null_score; // the lowest of the windows
-    double *starts;    // [max_length] probabilities
-    double *ends;      // [max_length]
-    encl_span *best;   // [n_best] of a window, best first
+    double null_score;     // the lowest of the windows
+    double *starts;        // [max_length] probabilities
+    double *ends;          // [max_length]
+    encl_token_span *best; // [n_best] of a window, best first
     size_t best_count;
     encl_answer_entry *entries;
     size_t count;

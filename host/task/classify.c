@@ -138,12 +138,12 @@ static encl_status hand_out(void *context, const encl_sequence_result *result) {
         .labels = c->labels,
         .label_count = c->label_count,
     };
+    encl_status status = encl_result_check_finite(result, result->index);
+    if (status != ENCL_OK) {
+        return status;
+    }
     score(c->scoring, result->values, c->label_count, c->scores);
     for (size_t i = 0; i < c->label_count; i++) {
-        if (!isfinite(c->scores[i])) {
-            return encl_fail(ENCL_NOT_FINITE, "text %lld: the score of the label '%s' is not finite",
-                             (long long)result->index + 1, c->labels[i]);
-        }
         classification.best = c->scores[i] > c->scores[classification.best] ? i : classification.best;
     }
     return results->sink(results->context, &classification);

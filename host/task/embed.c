@@ -220,7 +220,8 @@ static encl_status hand_out(void *context, const encl_sequence_result *result) {
         .ids = result->ids,
         .token_count = (size_t)result->count,
     };
-    return results->sink(results->context, &embedding);
+    const encl_status status = encl_result_check_finite(result, result->index);
+    return status == ENCL_OK ? results->sink(results->context, &embedding) : status;
 }
 
 encl_status encl_embedder_run(encl_embedder *e, encl_status (*next)(void *context, encl_text *text), void *next_context,

@@ -44,8 +44,17 @@ static double mean_of(const double *values, size_t count) {
     return sum / (double)count;
 }
 
+// Asked of the values themselves: their mean may be off by a rounding, and then they seem to vary.
+static bool is_constant(const double *values, size_t count) {
+    size_t i = 1;
+    while (i < count && values[i] == values[0]) {
+        i++;
+    }
+    return i >= count;
+}
+
 double encl_pearson(const double *a, const double *b, size_t count) {
-    if (count < 2) {
+    if (count < 2 || is_constant(a, count) || is_constant(b, count)) {
         return NAN;
     }
     const double mean_a = mean_of(a, count);

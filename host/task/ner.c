@@ -57,6 +57,10 @@ encl_status encl_ner_create(const encl_model *model, const encl_device *device, 
     encl_graph *graph = NULL;
     *ner = NULL;
     options = options == NULL ? &default_options : options;
+    if ((unsigned)options->aggregation >= ENCL_AGGREGATIONS) {
+        return encl_fail(ENCL_INVALID, "aggregation %d, expected 0 … %d", (int)options->aggregation,
+                         ENCL_AGGREGATIONS - 1);
+    }
     ENCL_TRY(encl_head_require(model, ENCL_HEAD_NER));
     ENCL_TRY(encl_allocate(1, sizeof *n, (void **)&n));
     n->model = model;
@@ -214,6 +218,7 @@ static encl_status take_window(void *context, const encl_sequence_result *result
     encl_status status = ENCL_OK;
     encl_window_note note;
     encl_window_read(result->note, &note);
+    ENCL_TRY(encl_result_check_finite(result, note.window.index));
     if (note.window.first == 0) {
         ner->list.count = 0;
     }
@@ -339,7 +344,10 @@ static encl_status take_word_window(void *context, const encl_sequence_result *r
     encl_ner *ner = run->ner;
     encl_window_note note;
     encl_window_read(result->note, &note);
-    encl_status status = note.window.first == 0 ? reserve_words(ner, note.length) : ENCL_OK;
+    encl_status status = encl_result_check_finite(result, note.window.index);
+    if (status == ENCL_OK && note.window.first == 0) {
+        status = reserve_words(ner, note.length);
+    }
     for (size_t i = 0; i < note.window.count && status == ENCL_OK; i++) {
         const size_t left = note.window.count - 1 - i;
         const int32_t reach = (int32_t)(i < left ? i : left);

@@ -1,5 +1,6 @@
 #include "host/task/pipeline.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,6 +260,20 @@ static void find_rows(encl_result_rows rows, const batch *b, int32_t i, int64_t 
     const int32_t *bounds = rows == ENCL_RESULT_TOKENS ? b->offsets : b->first_rows;
     *first = rows == ENCL_RESULT_SEQUENCES ? i : bounds[i];
     *count = rows == ENCL_RESULT_SEQUENCES ? 1 : bounds[i + 1] - bounds[i];
+}
+
+encl_status encl_result_check_finite(const encl_sequence_result *result, int64_t text) {
+    const int64_t count = result->rows * result->columns;
+    for (int64_t i = 0; i < count; i++) {
+        if (!isfinite(result->values[i])) {
+            return encl_fail(ENCL_NOT_FINITE,
+                             "text %lld: row %lld, column %lld of the model's result: found %g, expected a finite "
+                             "number",
+                             (long long)text + 1, (long long)(i / result->columns), (long long)(i % result->columns),
+                             (double)result->values[i]);
+        }
+    }
+    return ENCL_OK;
 }
 
 // Waits for a batch and hands out its results.

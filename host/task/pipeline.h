@@ -47,6 +47,9 @@ encl_status encl_pipeline_create(const encl_device *device, const encl_graph *gr
 void encl_pipeline_destroy(encl_pipeline *pipeline); // NULL is allowed
 const encl_executable_info *encl_pipeline_get_info(const encl_pipeline *pipeline);
 
+// NOT_FINITE where one of the result's values is not a finite number; text: what it is of, from 0.
+encl_status encl_result_check_finite(const encl_sequence_result *result, int64_t text);
+
 // Computes every sequence that next() gives (*sequence is zeroed before) and hands each result to sink(), in their
 // order. A failure of either ends the run with its status. A sequence that is empty, longer than max_length or selects
 // more rows than an empty batch holds is INVALID.

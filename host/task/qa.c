@@ -228,6 +228,7 @@ static encl_status take_window(void *context, const encl_sequence_result *result
     encl_status status = ENCL_OK;
     encl_window_note note;
     encl_window_read(result->note, &note);
+    ENCL_TRY(encl_result_check_finite(result, note.window.index));
     const size_t count = (size_t)result->count;
     const size_t first = count - 1 - note.window.count;
     for (size_t i = 0; i < note.window.count; i++) {

@@ -1,5 +1,11 @@
 #include "host/task/reader.h"
 
+encl_status encl_text_list_next(void *list, encl_text *text) {
+    encl_text_list *texts = list;
+    *text = texts->at < texts->count ? texts->texts[texts->at++] : (encl_text){0};
+    return ENCL_OK;
+}
+
 encl_status encl_reader_init(const encl_model *model, int64_t max_length, bool refuse_long, encl_reader *reader) {
     *reader = (encl_reader){0};
     if (model->tokenizer == NULL) {

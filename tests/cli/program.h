@@ -242,7 +242,7 @@ static inline int make_test_folder(void **state) {
     if (program_path() == NULL || mkdtemp(folder) == NULL) {
         return -1;
     }
-    return setenv("ENCL_CACHE_DIR", in_folder("cache"), 1);
+    return setenv("ENCL_CACHE_DIR", in_folder("cache"), 0); // or that of the whole run of tests (scripts/test.sh)
 }
 
 static inline int remove_test_folder(void **state) {

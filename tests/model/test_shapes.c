@@ -6,8 +6,8 @@
 
 #include "host/encl_model.h"
 
-// What runs. Under sanitizers, which make drawing of weights slow, only the small ones.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+// What runs. Where drawing of weights is slow, under sanitizers and without optimization, only the small ones.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
 static const int64_t most_parameters = 40000000;
 #else
 static const int64_t most_parameters = 200000000;

@@ -10,7 +10,9 @@
 static const int32_t lengths_mixed[] = {1, 31, 32, 33, 7, 64, 12, 13};
 static const int32_t lengths_long[] = {5, 513, 1030};
 static const int32_t lengths_one[] = {1};
+static const int32_t lengths_middle[] = {70, 1, 97};
 static const int32_t rows_some[] = {0, 1, 5, 31, 40, 63, 64, 65, 66, 100, 150, 180, 192};
+static const int32_t rows_long[] = {0, 4, 5, 6, 37, 38, 260, 516, 517, 518, 519, 1030, 1541, 1546, 1547};
 
 typedef struct list {
     const int32_t *lengths;
@@ -19,9 +21,8 @@ typedef struct list {
     int32_t row_count;
 } list;
 static const list lists[] = {
-    {lengths_mixed, 8, NULL, 0},
-    {lengths_mixed, 8, rows_some, 13},
-    {lengths_long, 3, NULL, 0},
+    {lengths_mixed, 8, NULL, 0},      {lengths_mixed, 8, rows_some, 13}, {lengths_middle, 3, NULL, 0},
+    {lengths_long, 3, rows_long, 15}, // few rows: the reference takes a thousand keys for each
     {lengths_one, 1, NULL, 0},
 };
 

@@ -46,20 +46,7 @@ static inline encl_model *open_shared(const char *name) {
     return model;
 }
 
-// ---- Streams ----------------------------------------------------------------------------------------------
-
-typedef struct text_list {
-    const encl_text *texts;
-    size_t count, at;
-} text_list;
-
-static inline encl_status next_of_list(void *context, encl_text *text) {
-    text_list *list = context;
-    if (list->at < list->count) {
-        *text = list->texts[list->at++];
-    }
-    return ENCL_OK;
-}
+// ---- Texts ------------------------------------------------------------------------------------------------
 
 static inline encl_text make_text(const char *text, const char *pair) {
     return (encl_text){

@@ -54,15 +54,16 @@ static void check_fixture(const encl_device *device, expectation *expected) {
     }
     for (size_t i = 0; i < sizeof capacities / sizeof capacities[0]; i++) {
         const encl_classify_options options = {.executable.capacity = capacities[i]};
-        text_list list = {.texts = texts, .count = expected->count};
+        encl_text_list list = {.texts = texts, .count = expected->count};
         encl_classifier *classifier = NULL;
         int64_t truncated = -1;
         assert_ok(encl_classifier_create(model, device, &options, &classifier));
         expected->seen = 0;
-        assert_ok(encl_classifier_run(classifier, next_of_list, &list, compare, expected, &truncated));
+        assert_ok(encl_classifier_run(classifier, encl_text_list_next, &list, compare, expected, &truncated));
         assert_int_equal(expected->seen, expected->count);
         assert_true(truncated > 0);
-        assert_ok(encl_classifier_run(classifier, next_of_list, &list, compare, expected, &truncated)); // none left
+        assert_ok(
+            encl_classifier_run(classifier, encl_text_list_next, &list, compare, expected, &truncated)); // none left
         assert_int_equal(truncated, 0);
         encl_classifier_destroy(classifier);
     }
@@ -104,9 +105,9 @@ static encl_status count_result(void *context, const encl_classification *classi
 }
 
 static encl_status run(encl_classifier *classifier, const encl_text *texts, size_t count, int64_t *results) {
-    text_list list = {.texts = texts, .count = count};
+    encl_text_list list = {.texts = texts, .count = count};
     *results = 0;
-    return encl_classifier_run(classifier, next_of_list, &list, count_result, results, NULL);
+    return encl_classifier_run(classifier, encl_text_list_next, &list, count_result, results, NULL);
 }
 
 static void lengths_on(const encl_device *device) {
@@ -178,10 +179,10 @@ static encl_status compare_sentiment(void *context, const encl_classification *f
 static void trained_on(const encl_device *device) {
     const encl_text texts[] = {make_text("房间很干净，服务也很好，下次还会来。", NULL),
                                make_text("屏幕有坏点，客服态度极差，后悔买了。", NULL)};
-    text_list list = {.texts = texts, .count = 2};
+    encl_text_list list = {.texts = texts, .count = 2};
     encl_classifier *classifier = NULL;
     assert_ok(encl_classifier_create(trained, device, NULL, &classifier));
-    assert_ok(encl_classifier_run(classifier, next_of_list, &list, compare_sentiment, NULL, NULL));
+    assert_ok(encl_classifier_run(classifier, encl_text_list_next, &list, compare_sentiment, NULL, NULL));
     assert_int_equal(list.at, 2);
     encl_classifier_destroy(classifier);
 }

@@ -72,11 +72,11 @@ static void check_fixture(const encl_device *device, expectation *expected) {
     }
     for (size_t i = 0; i < sizeof capacities / sizeof capacities[0]; i++) {
         const encl_fill_mask_options options = {.executable.capacity = capacities[i], .top_k = TOP};
-        text_list list = {.texts = texts, .count = expected->count};
+        encl_text_list list = {.texts = texts, .count = expected->count};
         encl_mask_filler *filler = NULL;
         assert_ok(encl_mask_filler_create(model, device, &options, &filler));
         expected->seen = 0;
-        assert_ok(encl_mask_filler_run(filler, next_of_list, &list, compare, expected, &truncated));
+        assert_ok(encl_mask_filler_run(filler, encl_text_list_next, &list, compare, expected, &truncated));
         assert_int_equal(expected->seen, expected->count);
         encl_mask_filler_destroy(filler);
     }
@@ -136,9 +136,9 @@ static encl_status record(void *context, const encl_filled_text *filled) {
 
 static encl_status run(encl_mask_filler *filler, const encl_text *texts, size_t count, recorder *all,
                        int64_t *truncated) {
-    text_list list = {.texts = texts, .count = count};
+    encl_text_list list = {.texts = texts, .count = count};
     *all = (recorder){.count = 0};
-    return encl_mask_filler_run(filler, next_of_list, &list, record, all, truncated);
+    return encl_mask_filler_run(filler, encl_text_list_next, &list, record, all, truncated);
 }
 
 static void pairs_on(const encl_device *device) {
@@ -188,11 +188,11 @@ static void padding_on(const encl_device *device) {
     static const char *const expected[] = {"[CLS] a [UNK] %s b [MASK] [SEP]", "[CLS] a [UNK] [MASK] b %s [SEP]"};
     const encl_text text = make_text("a[PAD][UNK][MASK]b[PAD][MASK]", NULL);
     const encl_fill_mask_options options = {.top_k = 1};
-    text_list list = {.texts = &text, .count = 1};
+    encl_text_list list = {.texts = &text, .count = 1};
     encl_model *model = open_fixture("tiny-untied"); // of what it predicts here nothing is glued to what stands before
     encl_mask_filler *filler = NULL;
     assert_ok(encl_mask_filler_create(model, device, &options, &filler));
-    assert_ok(encl_mask_filler_run(filler, next_of_list, &list, expect_text, (void *)expected, NULL));
+    assert_ok(encl_mask_filler_run(filler, encl_text_list_next, &list, expect_text, (void *)expected, NULL));
     assert_int_equal(list.at, 1);
     encl_mask_filler_destroy(filler);
     encl_model_close(model);
@@ -306,11 +306,11 @@ static void trained_on(const encl_device *device) {
     };
     const encl_text texts[] = {make_text("这家酒店的服务很[MASK]。", NULL), make_text("中国的首都是北[MASK]。", NULL),
                                make_text("这本书写得[MASK][MASK]好。", NULL)};
-    text_list list = {.texts = texts, .count = 3};
+    encl_text_list list = {.texts = texts, .count = 3};
     const best *next = expected;
     encl_mask_filler *filler = NULL;
     assert_ok(encl_mask_filler_create(trained, device, NULL, &filler));
-    assert_ok(encl_mask_filler_run(filler, next_of_list, &list, compare_best, (void *)&next, NULL));
+    assert_ok(encl_mask_filler_run(filler, encl_text_list_next, &list, compare_best, (void *)&next, NULL));
     assert_ptr_equal(next, expected + sizeof expected / sizeof expected[0]);
     encl_mask_filler_destroy(filler);
 }

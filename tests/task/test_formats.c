@@ -56,11 +56,11 @@ static encl_status note_embedding(void *context, const encl_embedding *found) {
     return ENCL_OK;
 }
 
-static encl_status ask_embed(question *q, text_list *texts) {
+static encl_status ask_embed(question *q, encl_text_list *texts) {
     encl_embedder *embedder = NULL;
     encl_status status = encl_embedder_create(q->model, q->device, NULL, &embedder);
     if (status == ENCL_OK) {
-        status = encl_embedder_run(embedder, next_of_list, texts, note_embedding, q, NULL);
+        status = encl_embedder_run(embedder, encl_text_list_next, texts, note_embedding, q, NULL);
     }
     encl_embedder_destroy(embedder);
     return status;
@@ -84,23 +84,23 @@ static encl_status note_masks(void *context, const encl_filled_text *found) {
     return ENCL_OK;
 }
 
-static encl_status ask_masks(question *q, text_list *texts) {
+static encl_status ask_masks(question *q, encl_text_list *texts) {
     const encl_fill_mask_options options = {.top_k = TOP};
     encl_mask_filler *filler = NULL;
     encl_status status = encl_mask_filler_create(q->model, q->device, &options, &filler);
     if (status == ENCL_OK) {
-        status = encl_mask_filler_run(filler, next_of_list, texts, note_masks, q, NULL);
+        status = encl_mask_filler_run(filler, encl_text_list_next, texts, note_masks, q, NULL);
     }
     encl_mask_filler_destroy(filler);
     return status;
 }
 
-static encl_status run_classifier(question *q, text_list *texts,
+static encl_status run_classifier(question *q, encl_text_list *texts,
                                   encl_status (*note)(void *context, const encl_classification *found)) {
     encl_classifier *classifier = NULL;
     encl_status status = encl_classifier_create(q->model, q->device, NULL, &classifier);
     if (status == ENCL_OK) {
-        status = encl_classifier_run(classifier, next_of_list, texts, note, q, NULL);
+        status = encl_classifier_run(classifier, encl_text_list_next, texts, note, q, NULL);
     }
     encl_classifier_destroy(classifier);
     return status;
@@ -118,7 +118,7 @@ static encl_status note_next_sentence(void *context, const encl_classification *
     return ENCL_OK;
 }
 
-static encl_status ask_next_sentence(question *q, text_list *texts) {
+static encl_status ask_next_sentence(question *q, encl_text_list *texts) {
     return run_classifier(q, texts, note_next_sentence);
 }
 
@@ -139,7 +139,7 @@ static encl_status note_labels(void *context, const encl_classification *found) 
     return ENCL_OK;
 }
 
-static encl_status ask_labels(question *q, text_list *texts) {
+static encl_status ask_labels(question *q, encl_text_list *texts) {
     return run_classifier(q, texts, note_labels);
 }
 
@@ -158,22 +158,22 @@ static encl_status note_entities(void *context, const encl_entities *found) {
     return ENCL_OK;
 }
 
-static encl_status run_ner(question *q, text_list *texts, encl_aggregation aggregation) {
+static encl_status run_ner(question *q, encl_text_list *texts, encl_aggregation aggregation) {
     const encl_ner_options options = {.aggregation = aggregation};
     encl_ner *ner = NULL;
     encl_status status = encl_ner_create(q->model, q->device, &options, &ner);
     if (status == ENCL_OK) {
-        status = encl_ner_run(ner, next_of_list, texts, note_entities, q, NULL);
+        status = encl_ner_run(ner, encl_text_list_next, texts, note_entities, q, NULL);
     }
     encl_ner_destroy(ner);
     return status;
 }
 
-static encl_status ask_tokens(question *q, text_list *texts) {
+static encl_status ask_tokens(question *q, encl_text_list *texts) {
     return run_ner(q, texts, ENCL_AGGREGATION_NONE);
 }
 
-static encl_status ask_entities(question *q, text_list *texts) {
+static encl_status ask_entities(question *q, encl_text_list *texts) {
     return run_ner(q, texts, ENCL_AGGREGATION_SIMPLE);
 }
 
@@ -189,12 +189,12 @@ static encl_status note_answers(void *context, const encl_answers *found) {
     return ENCL_OK;
 }
 
-static encl_status ask_answers(question *q, text_list *texts) {
+static encl_status ask_answers(question *q, encl_text_list *texts) {
     const encl_qa_options options = {.max_length = 80, .doc_stride = 20};
     encl_qa *qa = NULL;
     encl_status status = encl_qa_create(q->model, q->device, &options, &qa);
     if (status == ENCL_OK) {
-        status = encl_qa_run(qa, next_of_list, texts, note_answers, q, NULL);
+        status = encl_qa_run(qa, encl_text_list_next, texts, note_answers, q, NULL);
     }
     encl_qa_destroy(qa);
     return status;
@@ -210,7 +210,7 @@ static const struct {
     const char *text, *pair;
     // Where a model has a classifier, too, only its architecture says that the next sentence is meant.
     const char *architecture;
-    encl_status (*ask)(question *q, text_list *texts);
+    encl_status (*ask)(question *q, encl_text_list *texts);
     const char *refusal; // where the weights are not there
 } heads[HEADS] = {
     [EMBED] = {"embed", NULL, "text", "pair", NULL, ask_embed, NULL},
@@ -341,7 +341,7 @@ static void check_head(const cJSON *golden, const char *base, size_t head, const
     question q = {.device = device, .model = model};
     encl_text texts[MOST_CASES];
     collect(golden, base, head, &q, texts);
-    text_list list = {.texts = texts, .count = q.count};
+    encl_text_list list = {.texts = texts, .count = q.count};
     assert_ok(heads[head].ask(&q, &list));
     assert_int_equal(q.seen, q.count);
     if (*expected == NULL) {
@@ -354,7 +354,7 @@ static void check_head(const cJSON *golden, const char *base, size_t head, const
 
 static void check_refusal(size_t head, const encl_device *device, const encl_model *model, const char *refusal) {
     question q = {.device = device, .model = model};
-    text_list list = {.count = 0};
+    encl_text_list list = {.count = 0};
     assert_fails(heads[head].ask(&q, &list), ENCL_UNSUPPORTED, refusal);
 }
 

@@ -253,6 +253,8 @@ static void test_correlation(void **state) {
     assert_true(isnan(rho));
     assert_ok(encl_spearman(a, b, 0, &rho));
     assert_true(isnan(rho));
+    // Constant, though the mean of three 0.1 is not 0.1.
+    assert_true(isnan(encl_pearson((const double[]){0.1, 0.1, 0.1}, (const double[]){1, 2, 3}, 3)));
     // r = Σ(x − 2)(y − 4/3) / … for (1, 2, 3) and (1, 1, 2): 1 / √(2 · 2/3)
     assert_near(encl_pearson((const double[]){1, 2, 3}, (const double[]){1, 1, 2}, 3), 1 / sqrt(4.0 / 3), 1e-15);
 }

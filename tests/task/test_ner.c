@@ -337,6 +337,8 @@ static void bad_options_on(const encl_device *device) {
         {{.max_length = POSITIONS + 1}, "the model takes"},
         {{.max_length = 10, .stride = 8}, "share 0 … 7"},
         {{.stride = -2}, "stride -2"},
+        {{.aggregation = ENCL_AGGREGATIONS}, "aggregation 5"},
+        {{.aggregation = (encl_aggregation)-1}, "aggregation -1"},
         {{.executable.capacity.tokens = POSITIONS - 1}, "cannot hold"},
     };
     encl_model *model = open_fixture(fixture);
