@@ -232,6 +232,7 @@ typedef struct encl_ner_options {
     bool refuse_long;   // a text longer than a window is INVALID
     encl_aggregation aggregation;
     int64_t stride; // tokens that neighbouring windows share; 0: a quarter of max_length, or ENCL_NO_OVERLAP
+    encl_status (*check)(void); // asked before every window; a failure ends the run with it. NULL: nobody is asked
 } encl_ner_options;
 
 typedef struct encl_entity {
@@ -302,6 +303,7 @@ typedef struct encl_qa_options {
     int32_t n_best;             // spans kept of every window; 0: top_k, with align_to_words 2 · top_k + 10
     bool handle_impossible;     // that there is no answer is one, too: empty, at 0
     encl_choice align_to_words; // answers begin and end with words, not within: MODEL and YES
+    encl_status (*check)(void); // asked before every window; a failure ends the run with it. NULL: nobody is asked
 } encl_qa_options;
 
 typedef struct encl_answer {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "host/cli/eval.h"
+#include "host/cli/interrupt.h"
 
 // As the data sets' own baseline answers (CMRC 2018's run_squad).
 enum { ANSWER_TOKENS = 30, BEST_SPANS = 20, WINDOW_STEP = 128, DOMAIN_LIMIT = 64 };
@@ -119,6 +120,7 @@ encl_status encl_eval_answers(encl_eval *eval) {
         .stride_is_step = true,
         .max_answer_length = ANSWER_TOKENS,
         .n_best = BEST_SPANS,
+        .check = encl_interrupt_check,
     };
     encl_status status = ENCL_OK;
     encl_qa *qa = NULL;

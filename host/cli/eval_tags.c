@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "host/cli/eval.h"
+#include "host/cli/interrupt.h"
 
 typedef struct tag_run {
     encl_eval *eval;
@@ -135,6 +136,7 @@ encl_status encl_eval_tags(encl_eval *eval) {
     const encl_ner_options wanted = {
         .executable = eval->session->executable,
         .max_length = eval->options->max_length,
+        .check = encl_interrupt_check,
     };
     encl_status status = ENCL_OK;
     encl_ner *ner = NULL;

@@ -172,12 +172,16 @@ static encl_status fill(encl_input *input) {
     for (;;) {
         struct pollfd waits[] = {{.fd = input->descriptor, .events = POLLIN},
                                  {.fd = encl_interrupt_descriptor(), .events = POLLIN}};
-        if (poll(waits, 2, -1) < 0 && errno != EINTR) {
+        const int ready = poll(waits, 2, -1);
+        if (ready < 0 && errno != EINTR) {
             return encl_fail(ENCL_IO, "%s: cannot wait for input: %s", input->name, strerror(errno));
         }
         status = encl_interrupt_check();
         if (status != ENCL_OK) {
             return status;
+        }
+        if (ready < 0) {
+            continue; // a pipe without a writer would read as one at its end
         }
         ssize_t got = read(input->descriptor, input->buffer + input->end, READ_BYTES);
         if (got >= 0) {
@@ -354,6 +358,7 @@ static void choose_format(encl_input *input, const encl_input_options *options) 
     }
 }
 
+// O_NONBLOCK: opening a pipe does not wait for its writer, fill() does, where a signal ends the wait.
 static encl_status open_file(encl_input *input, const encl_input_options *options) {
     if (options->path == NULL || strcmp(options->path, "-") == 0) {
         input->name = "standard input";
@@ -363,7 +368,7 @@ static encl_status open_file(encl_input *input, const encl_input_options *option
         }
     } else {
         input->name = options->path;
-        input->descriptor = open(options->path, O_RDONLY | O_CLOEXEC);
+        input->descriptor = open(options->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (input->descriptor < 0) {
             return encl_fail(errno == ENOENT ? ENCL_NOT_FOUND : ENCL_IO, "%s: cannot open: %s", options->path,
                              strerror(errno));

@@ -1,6 +1,7 @@
 // encl ner: the named entities of texts.
 #include <stdlib.h>
 
+#include "host/cli/interrupt.h"
 #include "host/cli/options.h"
 #include "host/cli/session.h"
 #include "host/cli/text_run.h"
@@ -132,6 +133,7 @@ static encl_status ner(encl_call *call) {
         .max_length = chosen->texts.max_length,
         .aggregation = chosen->aggregates ? chosen->aggregation : ENCL_AGGREGATION_SIMPLE,
         .stride = chosen->stride,
+        .check = encl_interrupt_check,
     };
     ENCL_TRY(encl_ner_create(session.model, session.device, &wanted, &finder));
     ENCL_TRY(encl_text_run_start(&run.texts, "ner", headings, sizeof headings / sizeof headings[0]));

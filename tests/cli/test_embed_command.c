@@ -359,6 +359,48 @@ static void test_interrupt(void **state) {
     free_outcome(&result);
 }
 
+// Waits until a process has opened a file.
+static bool opens(pid_t process, const char *path) {
+    for (int tries = 0; tries < 300; tries++) {
+        for (int descriptor = 3; descriptor < 64; descriptor++) {
+            char link[64];
+            char name[PATH_LENGTH] = "";
+            snprintf(link, sizeof link, "/proc/%d/fd/%d", (int)process, descriptor);
+            if (readlink(link, name, sizeof name - 1) > 0 && strcmp(name, path) == 0) {
+                return true;
+            }
+        }
+        usleep(100000);
+    }
+    return false;
+}
+
+// A pipe whose writer comes late is waited for; the wait ends with Ctrl-C, too.
+static void test_pipe(void **state) {
+    (void)state;
+    need_device();
+    const char *pipe = in_folder("pipe");
+    const char *const arguments[] = {"embed", model, "--json", "--input", pipe, NULL};
+    write_text("in.txt", "");
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    pid_t child = start_program(arguments, -1, "out.txt");
+    const bool waits = opens(child, pipe);
+    const int writer = waits ? open(pipe, O_WRONLY | O_CLOEXEC) : -1;
+    if (writer < 0 || write(writer, "hello\n", 6) != 6) {
+        kill(child, SIGKILL);
+    }
+    close(writer);
+    outcome result = finish_program(child);
+    parse_lines(&result);
+    assert_int_equal(result.line_count, 1);
+    free_outcome(&result);
+    child = start_program(arguments, -1, "out.txt");
+    kill(child, opens(child, pipe) ? SIGINT : SIGKILL);
+    result = finish_program(child);
+    expect_exit(&result, 130);
+    free_outcome(&result);
+}
+
 // A model in a zip, in whatever format, gives what the same weights in a folder give.
 static void test_zip(void **state) {
     (void)state;
@@ -395,7 +437,8 @@ int main(void) {
         cmocka_unit_test(test_golden),        cmocka_unit_test(test_inputs),     cmocka_unit_test(test_bad_inputs),
         cmocka_unit_test(test_empty_input),   cmocka_unit_test(test_options),    cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_truncation),    cmocka_unit_test(test_similarity), cmocka_unit_test(test_profile),
-        cmocka_unit_test(test_profile_shape), cmocka_unit_test(test_interrupt),  cmocka_unit_test(test_zip),
+        cmocka_unit_test(test_profile_shape), cmocka_unit_test(test_interrupt),  cmocka_unit_test(test_pipe),
+        cmocka_unit_test(test_zip),
     };
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

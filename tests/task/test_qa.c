@@ -348,10 +348,42 @@ static void bad_texts(void **state) {
     encl_test_on_devices(bad_texts_on);
 }
 
+// A check that fails once it was asked `checks_left` times.
+static int checks_left;
+
+static encl_status stop_later(void) {
+    return checks_left-- > 0 ? ENCL_OK : encl_fail(ENCL_INTERRUPTED, "stopped");
+}
+
+// A single context may have many windows: a run can be stopped between them.
+static void stops_on(const encl_device *device) {
+    static question_list list;
+    const question asked = {"谁？", "海海海海海海海海海海海海海海海海海海海海"};
+    const encl_qa_options options = {.max_length = 9, .doc_stride = ENCL_NO_OVERLAP, .check = stop_later};
+    encl_model *model = open_fixture(fixture);
+    encl_qa *qa = NULL;
+    assert_ok(encl_qa_create(model, device, &options, &qa));
+    checks_left = 3; // of 5 windows
+    assert_int_equal(run(qa, &asked, 1, &list, NULL), ENCL_INTERRUPTED);
+    assert_detail("stopped");
+    assert_int_equal(list.results, 0);
+    checks_left = 100;
+    assert_ok(run(qa, &asked, 1, &list, NULL));
+    assert_int_equal(checks_left, 100 - 5 - 1); // and before there is no more
+    encl_qa_destroy(qa);
+    encl_model_close(model);
+}
+
+static void stops(void **state) {
+    (void)state;
+    encl_test_on_devices(stops_on);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(goldens),      cmocka_unit_test(streams),     cmocka_unit_test(strides),
         cmocka_unit_test(odd_contexts), cmocka_unit_test(bad_options), cmocka_unit_test(bad_texts),
+        cmocka_unit_test(stops),
     };
     return encl_test_main(tests);
 }
