@@ -20,6 +20,7 @@ struct encl_tokenizer {
     encl_vocabulary vocabulary;
     encl_added added;
     bool clean;                          // drop controls
+    bool clean_up;                       // drop more spaces of decoded texts
     uint8_t classes[ENCL_UNICODE_TABLE]; // what this tokenizer's options leave of them
     uint8_t mask;                        // the same for code points beyond the table
 };

@@ -78,6 +78,7 @@ encl_status encl_tokenizer_open_in(const encl_folder *folder, encl_tokenizer **t
     files.vocabulary = (encl_vocabulary){0};
     files.added = (encl_added){0};
     opened->clean = files.clean;
+    opened->clean_up = files.clean_up;
     opened->info = (encl_tokenizer_info){.vocabulary = opened->vocabulary.count,
                                          .cls = files.cls,
                                          .sep = files.sep,

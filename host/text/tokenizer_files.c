@@ -122,6 +122,7 @@ static encl_status read_options(const json_document *config, encl_tokenizer_file
     ENCL_TRY(encl_json_get_bool(config->path, config->json, "tokenize_chinese_chars", &files->split_cjk));
     files->strip_accents = files->lowercase;
     ENCL_TRY(encl_json_get_bool(config->path, config->json, "strip_accents", &files->strip_accents));
+    ENCL_TRY(encl_json_get_bool(config->path, config->json, "clean_up_tokenization_spaces", &files->clean_up));
 cleanup:
     return status;
 }

@@ -16,6 +16,7 @@ typedef struct encl_tokenizer_files {
     int64_t model_max_length;         // -1: none
     bool clean, lowercase, strip_accents, split_cjk;
     bool cased_by_vocabulary; // no file says; its words do
+    bool clean_up;            // clean_up_tokenization_spaces: decoded texts lose more spaces
 } encl_tokenizer_files;
 
 encl_status encl_tokenizer_files_read(const encl_folder *folder, encl_tokenizer_files *files);

@@ -124,6 +124,7 @@ static void test_bad_configurations(void **state) {
         {"[]", ENCL_FORMAT, "expected an object"},
         {"{\"do_lower_case\":1}", ENCL_FORMAT, "do_lower_case"},
         {"{\"strip_accents\":\"yes\"}", ENCL_FORMAT, "strip_accents"},
+        {"{\"clean_up_tokenization_spaces\":1}", ENCL_FORMAT, "clean_up_tokenization_spaces"},
         {"{\"tokenizer_class\":7}", ENCL_FORMAT, "tokenizer_class"},
         {"{\"tokenizer_class\":\"BertJapaneseTokenizer\"}", ENCL_UNSUPPORTED, "BertJapaneseTokenizer"},
         {"{\"tokenizer_class\":\"RobertaTokenizer\"}", ENCL_UNSUPPORTED, "RobertaTokenizer"},
