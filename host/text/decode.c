@@ -38,7 +38,7 @@ static size_t replace(char *text, const char *spaced, const char *joined) {
     const size_t width = strlen(joined);
     char *to = text;
     for (const char *from = text; *from != 0;) {
-        if (begins(from, spaced)) {
+        if (encl_text_begins(from, spaced)) {
             memcpy(to, joined, width);
             to += width;
             from += strlen(spaced);
