@@ -92,12 +92,14 @@ static encl_status find_weight(const encl_dense *dense, const char *name, int64_
 }
 
 encl_status encl_dense_open(const encl_folder *folder, encl_dense *dense) {
+    static const char *const files[] = {"model.safetensors", "pytorch_model.bin"};
     encl_status status = ENCL_OK;
     if (dense->module == NULL) {
         return ENCL_OK;
     }
     ENCL_TRY(encl_folder_open_inner(folder, dense->module, &dense->folder));
-    ENCL_TRY(encl_checkpoint_open_in(dense->folder, NULL, &dense->checkpoint));
+    const char *file = encl_folder_has(dense->folder, files[0]) ? files[0] : files[1];
+    ENCL_TRY(encl_checkpoint_open_in(dense->folder, file, &dense->checkpoint));
     ENCL_TRY(find_weight(dense, "linear.weight", dense->out, dense->in, &dense->weight));
     if (dense->has_bias) {
         ENCL_TRY(find_weight(dense, "linear.bias", dense->out, 0, &dense->bias));

@@ -20,7 +20,8 @@ typedef struct encl_dense {
 // Reads module/config.json, whose in_features must be `in`. UNSUPPORTED names an activation that there is none of. The
 // caller frees *dense, also after a failure.
 encl_status encl_dense_read(const encl_folder *folder, const char *module, int32_t in, encl_dense *dense);
-// Opens the module's weights, linear.weight and linear.bias, in any format of a checkpoint. The folder must outlive it.
+// Opens the module's weights, linear.weight and linear.bias, in the files that sentence-transformers reads:
+// model.safetensors, else pytorch_model.bin. The folder must outlive it.
 encl_status encl_dense_open(const encl_folder *folder, encl_dense *dense);
 void encl_dense_free(encl_dense *dense); // a zeroed one is allowed
 

@@ -136,7 +136,7 @@ static void wrong_weights_are_refused(void **state) {
                        "{\"path\":\"2_Dense\",\"type\":\"a.Dense\"}]");
     scratch_make_folder(scratch, "2_Dense");
     static const char identity[] = "{\"in_features\":64,\"out_features\":24,\"bias\":false}";
-    assert_dense_refused(identity, NULL, ENCL_NOT_FOUND, "no weights found");
+    assert_dense_refused(identity, NULL, ENCL_NOT_FOUND, "2_Dense/pytorch_model.bin");
     // [24, 64] without a bias.
     assert_dense_refused("{\"in_features\":64,\"out_features\":24}", "tiny-sentence-identity", ENCL_FORMAT,
                          "linear.bias");
