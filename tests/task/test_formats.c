@@ -1,5 +1,5 @@
 // Every head of a model in every format: against transformers, and bit for bit what the same weights answer as
-// safetensors. As folders, and as zips of them.
+// safetensors. As folders, and two heads as zips of them.
 #include "task/fixture.h"
 
 #include "base/zip_writer.h"
@@ -230,6 +230,8 @@ static const struct {
 
 #define ALL_HEADS ((1U << HEADS) - 1)
 #define ONLY_QA (1U << EMBED | 1U << QA)
+// What zips are asked: between them, these read every tensor of the encoder, a tied one, and a head's.
+#define IN_ZIPS (1U << FILL_MASK | 1U << QA)
 
 static const struct {
     const char *name;
@@ -362,6 +364,9 @@ static void check_folder(const cJSON *golden, size_t f, packing how, const encl_
     encl_model *model = open_packed(folders[f].name, how, NULL);
     assert_string_equal(encl_model_get_info(model)->format, folders[f].format);
     for (size_t head = 0; head < HEADS; head++) {
+        if (how != PACKING_FOLDER && (IN_ZIPS >> head & 1) == 0) {
+            continue;
+        }
         if ((folders[f].heads >> head & 1) == 0) {
             check_refusal(head, device, model, heads[head].refusal);
             continue;
