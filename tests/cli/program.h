@@ -41,7 +41,8 @@ static inline const char *in_folder(const char *name) {
     static char paths[8][PATH_LENGTH];
     static size_t next = 0;
     char *path = paths[next++ % 8];
-    snprintf(path, PATH_LENGTH, "%s/%s", folder, name);
+    const int length = snprintf(path, PATH_LENGTH, "%s/%s", folder, name);
+    assert_in_range(length, 1, PATH_LENGTH - 1);
     return path;
 }
 

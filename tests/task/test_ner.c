@@ -280,7 +280,7 @@ static void every_window_counts_on(const encl_device *device) {
         size_t count = 0;
         encl_ner *ner = NULL;
         for (int32_t first = 0; count == 0 || firsts[count - 1] + ROOM < TOKENS; first += ROOM - overlaps[i]) {
-            snprintf(cuts[count], sizeof cuts[count], "%s", text + 3 * (size_t)first);
+            snprintf(cuts[count], sizeof cuts[count], "%.*s", (int)sizeof cuts[count] - 1, text + 3 * (size_t)first);
             pointers[count] = cuts[count];
             firsts[count++] = first;
         }
