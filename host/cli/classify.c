@@ -1,6 +1,8 @@
 // encl classify: a label for every text or pair of texts.
 #include "host/cli/session.h"
 #include "host/cli/text_run.h"
+#include "host/model/head.h"
+#include "runtime/base/log.h"
 
 enum { KEY_PAIR = ENCL_TEXT_KEYS_END, KEY_PAIR_COLUMN };
 
@@ -73,6 +75,15 @@ static encl_status take_classification(void *context, const encl_classification 
 
 // ---- The run ----------------------------------------------------------------------------------------------
 
+// A next-sentence head says of a text without a second one nothing that means anything.
+static void warn_of_missing_pairs(const settings *chosen, const encl_model *model) {
+    const encl_input_options *from = &chosen->texts.input;
+    if (from->pair == NULL && from->pair_column == NULL && encl_head_require(model, ENCL_HEAD_CLASSIFY) != ENCL_OK) {
+        encl_warn("the model's head says whether a second text follows the first; found neither --pair nor "
+                  "--pair-column");
+    }
+}
+
 static encl_status classify(encl_call *call) {
     static const char *const headings[] = {">#", "label", ">score"};
     const settings *chosen = call->settings;
@@ -90,6 +101,7 @@ static encl_status classify(encl_call *call) {
         .refuse_long = chosen->texts.refuse_long,
     };
     ENCL_TRY(encl_classifier_create(session.model, session.device, &wanted, &classifier));
+    warn_of_missing_pairs(chosen, session.model);
     ENCL_TRY(encl_text_run_start(&run, "classify", headings, sizeof headings / sizeof headings[0]));
     ENCL_TRY(encl_classifier_run(classifier, encl_input_next, run.input, take_classification, &run, &truncated));
     ENCL_TRY(encl_text_run_finish(&run, truncated, encl_model_get_info(session.model)->max_length));

@@ -15,7 +15,7 @@ static const struct argp_option global_options[] = {
     {"precision", KEY_PRECISION, "NAME", 0, "fp32 (default) or auto", 0},
     {"gemm", KEY_GEMM, "PROVIDER", 0, "Matrix products: auto, tile or clblast", 0},
     {"same-bits", KEY_SAME_BITS, NULL, 0, "Results do not depend on what else is in a batch", 0},
-    {"no-same-bits", KEY_NO_SAME_BITS, NULL, 0, "Results may depend on it, where that is faster", 0},
+    {"no-same-bits", KEY_NO_SAME_BITS, NULL, 0, "Results may depend on what else is in a batch", 0},
     {"json", KEY_JSON, NULL, 0, "JSON Lines on standard output", 0},
     {"quiet", 'q', NULL, 0, "No warnings, no progress", 0},
     {"verbose", 'v', NULL, 0, "Say more (twice: everything)", 0},

@@ -36,6 +36,18 @@ static encl_status take_option(void *taken, int key, const char *value) {
     return encl_option_integer("--max-length", value, 1, INT32_MAX, &chosen->max_length);
 }
 
+// Special tokens are never cut off.
+static encl_status check(const encl_call *call) {
+    const settings *chosen = call->settings;
+    const int64_t specials = chosen->pair != NULL ? 3 : 2;
+    if (chosen->max_length > 0 && chosen->max_length < specials) {
+        return encl_fail(ENCL_INVALID,
+                         "--max-length: found %" PRId64 ", expected at least the %" PRId64 " special tokens",
+                         chosen->max_length, specials);
+    }
+    return ENCL_OK;
+}
+
 static encl_status print_json(const encl_tokenizer *tokenizer, const encl_encoding *encoding, int64_t index) {
     encl_line line;
     encl_line_start(&line);
@@ -120,5 +132,6 @@ const encl_command encl_command_tokenize = {
     .maximum = SIZE_MAX,
     .settings_bytes = sizeof(settings),
     .option = take_option,
+    .check = check,
     .run = run,
 };

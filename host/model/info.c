@@ -160,11 +160,31 @@ static encl_status note_archive(encl_model *model) {
     return status;
 }
 
-static encl_status add_notes(encl_model *model) {
-    encl_status status = note_archive(model);
-    if (status != ENCL_OK) {
-        return status;
+// Word tables are padded by a few rows. A vocabulary that lacks many is another model's or was cut off, and every word
+// then gets another word's row, or none.
+static encl_status note_vocabulary(encl_model *model) {
+    const int32_t tokens = encl_tokenizer_get_info(model->tokenizer)->vocabulary;
+    const int32_t rows = model->config.vocabulary;
+    encl_string note = {0};
+    if (tokens >= rows - rows / 10) {
+        return ENCL_OK;
     }
+    encl_status status = encl_string_format(&note,
+                                            "the tokenizer has %d tokens and the model rows for %d words: the "
+                                            "vocabulary may be another model's",
+                                            (int)tokens, (int)rows);
+    if (status == ENCL_OK) {
+        encl_warn("%s: %s", model->path, note.text);
+        status = encl_texts_add(&model->notes, note.text);
+    }
+    encl_string_free(&note);
+    return status;
+}
+
+static encl_status add_notes(encl_model *model) {
+    encl_status status = ENCL_OK;
+    ENCL_TRY(note_archive(model));
+    ENCL_TRY(note_vocabulary(model));
     if (model->config.note[0] != '\0') {
         ENCL_TRY(encl_model_note(model, model->config.note));
     }

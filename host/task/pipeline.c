@@ -50,9 +50,13 @@ static int64_t panels_of(int64_t tokens) {
 // The longest sequence must fit an empty batch, or the pipeline would wait for room for ever.
 static encl_status check_capacity(const encl_pipeline *p) {
     const encl_capacity *capacity = capacity_of(p);
-    if (capacity->tokens < p->max_length || capacity->panels < panels_of(p->max_length)) {
-        return encl_fail(ENCL_INVALID, "a batch of %d tokens and %d key panels cannot hold a text of %lld tokens",
-                         (int)capacity->tokens, (int)capacity->panels, (long long)p->max_length);
+    if (capacity->tokens < p->max_length) {
+        return encl_fail(ENCL_INVALID, "a batch of %d tokens cannot hold a text of %lld, which is the longest allowed",
+                         (int)capacity->tokens, (long long)p->max_length);
+    }
+    if (capacity->panels < panels_of(p->max_length)) {
+        return encl_fail(ENCL_INVALID, "a batch of %d key panels cannot hold a text of %lld tokens",
+                         (int)capacity->panels, (long long)p->max_length);
     }
     return ENCL_OK;
 }

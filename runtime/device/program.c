@@ -94,15 +94,15 @@ static encl_status whole_source(const char *file, encl_string *source) {
     return status == ENCL_OK ? append_file(source, file, true) : status;
 }
 
-// The options as the compiler gets them: OpenCL C 1.2 unless the caller asks for another.
+// The options as the compiler gets them: OpenCL C 1.2 unless the caller asks for another, and no warnings, which some
+// drivers print to standard error by themselves.
 static encl_status whole_options(const char *options, char **whole) {
     encl_string text = {0};
     encl_status status = ENCL_OK;
     *whole = NULL;
     bool standard = options != NULL && strstr(options, "-cl-std") != NULL;
-    ENCL_TRY(encl_string_format(&text, "%s%s%s", standard ? "" : "-cl-std=CL1.2",
-                                standard || options == NULL || *options == '\0' ? "" : " ",
-                                options != NULL ? options : ""));
+    ENCL_TRY(encl_string_format(&text, "%s%s%s", standard ? "-w" : "-cl-std=CL1.2 -w",
+                                options == NULL || *options == '\0' ? "" : " ", options != NULL ? options : ""));
     *whole = text.text;
 
 cleanup:

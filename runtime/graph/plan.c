@@ -35,7 +35,7 @@ static encl_status place_tensor(const encl_schedule *schedule, encl_plan *plan, 
     if (place->bytes > max_allocation) {
         return encl_fail(ENCL_DEVICE_MEMORY,
                          "an activation of %llu bytes is larger than the device's largest allocation of %llu bytes; "
-                         "lower the capacity in tokens",
+                         "a batch of fewer tokens would fit",
                          (unsigned long long)place->bytes, (unsigned long long)max_allocation);
     }
     for (int32_t slab = 0;; slab++) {

@@ -70,6 +70,8 @@ static void test_pairs(void **state) {
     outcome alone = RUN("", "classify", pairs, "--json", "hello", "\xe4\xbd\xa0\xe5\xa5\xbd");
     expect_exit(&alone, 0);
     assert_string_not_equal(alone.out, texts.out);
+    assert_non_null(strstr(alone.err, "encl: warning: the model's head says whether a second text follows"));
+    assert_string_equal(texts.err, "");
     free_outcome(&alone);
     free_outcome(&texts);
 }

@@ -68,6 +68,8 @@ static void test_wrong_usage(void **state) {
         {{"embed", model, "--pooling", "median"}, "median"},
         {{"embed", model, "--max-length", "0"}, "found '0'"},
         {{"embed", model, "--max-length", "1e3"}, "found '1e3'"},
+        {{"tokenize", model, "a", "--max-length", "1"}, "found 1, expected at least the 2 special tokens"},
+        {{"tokenize", model, "a", "--pair", "b", "--max-length", "2"}, "found 2, expected at least the 3 special"},
         {{"embed", model, "--max-length", "99999999999999999999"}, "--max-length"},
         {{"embed", model, "--batch-tokens", "-4"}, "found '-4'"},
         {{"embed", model, "--tokens", "--output", npy}, "--tokens"},

@@ -389,7 +389,9 @@ static void test_pipe(void **state) {
     if (writer < 0 || write(writer, "hello\n", 6) != 6) {
         kill(child, SIGKILL);
     }
-    close(writer);
+    if (writer >= 0) {
+        close(writer);
+    }
     outcome result = finish_program(child);
     parse_lines(&result);
     assert_int_equal(result.line_count, 1);

@@ -234,6 +234,33 @@ static void notes_a_roberta(void **state) {
     encl_model_close(model);
 }
 
+// Rows that stand for no word are padding where they are few, and another model's vocabulary where they are many.
+static void notes_a_short_vocabulary(void **state) {
+    encl_scratch *scratch = *state;
+    static const int rows[] = {341 + 34, 500};
+    static float words[500 * 32];
+    static const edit edits[] = {{"bert.embeddings.word_embeddings.weight", NULL},
+                                 {"cls.predictions.bias", NULL},
+                                 {"cls.predictions.decoder.weight", NULL},
+                                 {"cls.predictions.decoder.bias", NULL}};
+    for (size_t i = 0; i < 2; i++) {
+        char config[512];
+        const encl_tensor more[] = {constant_tensor("bert.embeddings.word_embeddings.weight", rows[i], 32, words)};
+        snprintf(config, sizeof config,
+                 "{\"hidden_size\":32,\"num_hidden_layers\":2,\"num_attention_heads\":2,\"intermediate_size\":64,"
+                 "\"max_position_embeddings\":80,\"vocab_size\":%d}",
+                 rows[i]);
+        write_edited(scratch, fixture, config, edits, 4, more, 1);
+        encl_model *model = open_model(scratch->folder);
+        const encl_model_info *info = encl_model_get_info(model);
+        assert_int_equal(info->note_count, i);
+        if (i == 1) {
+            assert_non_null(strstr(info->notes[0], "341 tokens and the model rows for 500 words"));
+        }
+        encl_model_close(model);
+    }
+}
+
 static void names_what_is_wrong(void **state) {
     encl_scratch *scratch = *state;
     encl_model *model = NULL;
@@ -259,9 +286,11 @@ static void names_what_is_wrong(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(knows_a_fixture),     with_scratch(lists_what_is_missing), with_scratch(lists_what_is_unused),
-        with_scratch(knows_an_untrained_head), with_scratch(counts_labels),         with_scratch(adds_tasks),
-        with_scratch(notes_a_roberta),         with_scratch(names_what_is_wrong),
+        cmocka_unit_test(knows_a_fixture),  with_scratch(lists_what_is_missing),
+        with_scratch(lists_what_is_unused), with_scratch(knows_an_untrained_head),
+        with_scratch(counts_labels),        with_scratch(adds_tasks),
+        with_scratch(notes_a_roberta),      with_scratch(notes_a_short_vocabulary),
+        with_scratch(names_what_is_wrong),
     };
     return encl_test_main(tests);
 }

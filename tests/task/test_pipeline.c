@@ -239,9 +239,9 @@ static void too_large_on(const encl_device *device) {
     encl_pipeline *pipeline = (encl_pipeline *)model;
     assert_int_equal(make_pipeline(model, device, &options, ENCL_RESULT_SELECTED, 41, &pipeline), ENCL_INVALID);
     assert_null(pipeline);
-    assert_detail("a batch of 40 tokens");
+    assert_detail("a batch of 40 tokens cannot hold a text of 41");
     assert_int_equal(make_pipeline(model, device, &panels, ENCL_RESULT_SELECTED, 33, &pipeline), ENCL_INVALID);
-    assert_detail("1 key panels");
+    assert_detail("a batch of 1 key panels cannot hold a text of 33 tokens");
     assert_ok(make_pipeline(model, device, &options, ENCL_RESULT_SELECTED, 33, &pipeline));
     encl_sequence sequence = {.ids = ids, .count = 33, .selected = selected, .selected_count = 2};
     assert_ok(run_one(pipeline, &sequence));
