@@ -226,7 +226,7 @@ const encl_command encl_command_qa = {
     .arguments = "MODEL",
     .text = "Find the parts of a text, the context, that answer a question. A context longer than the model takes is "
             "read in windows that overlap.\v"
-            "Example:\n  encl qa ./reader --question '他去了哪里？' --context '小王去了北海。'",
+            "Example:\n  encl qa ./reader --question '他去了哪里？' --context-file text.txt",
     .options = options,
     .minimum = 1,
     .maximum = 1,

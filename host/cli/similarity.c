@@ -169,7 +169,7 @@ const encl_command encl_command_similarity = {
     .arguments = "MODEL TEXT TEXT...",
     .text = "Print the cosine of every two texts' embeddings. Without a TEXT, the texts are the lines of standard "
             "input.\v"
-            "Example:\n  encl similarity ./all-MiniLM-L6-v2 'A cat sleeps.' 'A kitten naps.' 'Taxes are due.'",
+            "Example:\n  encl similarity ./all-MiniLM-L6-v2 'A cat sleeps.' 'A kitten naps.'",
     .minimum = 1,
     .maximum = SIZE_MAX,
     .check = check,

@@ -15,14 +15,17 @@ static void test_version_and_help(void **state) {
 
     outcome help = RUN("", "help");
     expect_exit(&help, 0);
-    static const char *const names[] = {"devices", "info", "tokenize", "embed", "similarity", "profile"};
+    static const char *const names[] = {"devices",   "info",     "convert", "tokenize", "embed", "similarity",
+                                        "fill-mask", "classify", "ner",     "qa",       "eval",  "profile"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         assert_non_null(strstr(help.out, names[i]));
         outcome asked = RUN("", "help", names[i]);
         outcome option = RUN("", names[i], "--help");
         expect_exit(&asked, 0);
         expect_exit(&option, 0);
-        assert_non_null(strstr(asked.out, "Example:\n  encl "));
+        const char *example = strstr(asked.out, "Example:\n  encl ");
+        assert_non_null(example);
+        assert_int_equal(count_lines(example), 2); // a line that was broken could not be pasted
         assert_non_null(strstr(option.out, "Example:\n  encl "));
         assert_non_null(strstr(option.out, "--device"));
         assert_string_equal(option.err, "");
