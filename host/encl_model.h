@@ -109,6 +109,10 @@ typedef struct encl_model_info {
     const char *default_prompt; // name, or NULL
 } encl_model_info;
 
+// Opens a folder, a zip archive of one, or a weight file in either: safetensors, PyTorch, TensorFlow 1 or Paddle, with
+// its configuration and tokenizer (docs/models.md). NOT_FOUND where something is not there, FORMAT where it is damaged
+// or does not fit the configuration, UNSUPPORTED where it is sound but asks for what encl does not do; the detail names
+// file, place, found and expected. The files must stay as they are until the model is closed.
 ENCL_API encl_status encl_model_open(const char *path, encl_model **model);
 // The sizes of a published model.
 typedef struct encl_model_shape {
@@ -232,7 +236,8 @@ typedef struct encl_ner_options {
     bool refuse_long;   // a text longer than a window is INVALID
     encl_aggregation aggregation;
     int64_t stride; // tokens that neighbouring windows share; 0: a quarter of max_length, or ENCL_NO_OVERLAP
-    encl_status (*check)(void); // asked before every window; a failure ends the run with it. NULL: nobody is asked
+    encl_status (*check)(void *context); // asked before every window; a failure ends the run with it. NULL: none is
+    void *check_context;
 } encl_ner_options;
 
 typedef struct encl_entity {
@@ -298,12 +303,13 @@ typedef struct encl_qa_options {
     int64_t doc_stride;  // context tokens that neighbouring windows share, fewer than a window has room for;
                          // 0: 128, at most half of max_length; or ENCL_NO_OVERLAP
     bool stride_is_step; // windows begin doc_stride tokens apart instead (128 where it is 0)
-    int32_t max_answer_length;  // tokens; 0: 15
-    int32_t top_k;              // answers to a question; 0: 1
-    int32_t n_best;             // spans kept of every window; 0: top_k, with align_to_words 2 · top_k + 10
-    bool handle_impossible;     // that there is no answer is one, too: empty, at 0
-    encl_choice align_to_words; // answers begin and end with words, not within: MODEL and YES
-    encl_status (*check)(void); // asked before every window; a failure ends the run with it. NULL: nobody is asked
+    int32_t max_answer_length;           // tokens; 0: 15
+    int32_t top_k;                       // answers to a question; 0: 1
+    int32_t n_best;                      // spans kept of every window; 0: top_k, with align_to_words 2 · top_k + 10
+    bool handle_impossible;              // that there is no answer is one, too: empty, at 0
+    encl_choice align_to_words;          // answers begin and end with words, not within: MODEL and YES
+    encl_status (*check)(void *context); // asked before every window; a failure ends the run with it. NULL: none is
+    void *check_context;
 } encl_qa_options;
 
 typedef struct encl_answer {

@@ -120,7 +120,7 @@ encl_status encl_eval_answers(encl_eval *eval) {
         .stride_is_step = true,
         .max_answer_length = ANSWER_TOKENS,
         .n_best = BEST_SPANS,
-        .check = encl_interrupt_check,
+        .check = encl_interrupt_asked,
     };
     encl_status status = ENCL_OK;
     encl_qa *qa = NULL;

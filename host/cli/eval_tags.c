@@ -136,7 +136,7 @@ encl_status encl_eval_tags(encl_eval *eval) {
     const encl_ner_options wanted = {
         .executable = eval->session->executable,
         .max_length = eval->options->max_length,
-        .check = encl_interrupt_check,
+        .check = encl_interrupt_asked,
     };
     encl_status status = ENCL_OK;
     encl_ner *ner = NULL;

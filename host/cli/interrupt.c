@@ -34,6 +34,11 @@ encl_status encl_interrupt_check(void) {
     return received == 0 ? ENCL_OK : encl_fail(ENCL_INTERRUPTED, "interrupted");
 }
 
+encl_status encl_interrupt_asked(void *context) {
+    (void)context;
+    return encl_interrupt_check();
+}
+
 int encl_interrupt_signal(void) {
     return received;
 }

@@ -8,6 +8,8 @@
 void encl_interrupt_catch(void);
 // INTERRUPTED once a signal came. Long loops ask it at every turn.
 encl_status encl_interrupt_check(void);
+// The same for a task that asks with a context, which is not read.
+encl_status encl_interrupt_asked(void *context);
 // The signal that came; 0: none.
 int encl_interrupt_signal(void);
 // Readable once a signal came, for poll(); -1 where there is none.

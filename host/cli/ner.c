@@ -133,7 +133,7 @@ static encl_status ner(encl_call *call) {
         .max_length = chosen->texts.max_length,
         .aggregation = chosen->aggregates ? chosen->aggregation : ENCL_AGGREGATION_SIMPLE,
         .stride = chosen->stride,
-        .check = encl_interrupt_check,
+        .check = encl_interrupt_asked,
     };
     ENCL_TRY(encl_ner_create(session.model, session.device, &wanted, &finder));
     ENCL_TRY(encl_text_run_start(&run.texts, "ner", headings, sizeof headings / sizeof headings[0]));

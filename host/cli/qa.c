@@ -209,7 +209,7 @@ static encl_status answer(encl_call *call) {
         .max_answer_length = (int32_t)chosen->max_answer_length,
         .top_k = (int32_t)chosen->top,
         .handle_impossible = chosen->null,
-        .check = encl_interrupt_check,
+        .check = encl_interrupt_asked,
     };
     ENCL_TRY(encl_qa_create(session.model, session.device, &wanted, &qa));
     ENCL_TRY(encl_qa_run(qa, next_question, &run, take_answers, &run, NULL));

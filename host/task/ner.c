@@ -18,7 +18,8 @@ struct encl_ner {
     size_t step;  // between windows
     int32_t *ids; // [max_length] the window that goes to the pipeline
     encl_string note;
-    encl_status (*check)(void); // NULL: none
+    encl_status (*check)(void *context); // NULL: none
+    void *check_context;
 
     // Of the window that came from it.
     encl_piece *pieces; // [max_length]
@@ -66,6 +67,7 @@ encl_status encl_ner_create(const encl_model *model, const encl_device *device, 
     ENCL_TRY(encl_allocate(1, sizeof *n, (void **)&n));
     n->model = model;
     n->check = options->check;
+    n->check_context = options->check_context;
     ENCL_TRY(encl_reader_init(model, options->max_length, options->refuse_long, &n->reader));
     ENCL_TRY(set_windows(n, options));
     ENCL_TRY(encl_entity_list_init(model->info.labels, model->info.label_count, options->aggregation, &n->list));
@@ -155,7 +157,7 @@ static encl_status read_text(entity_run *run) {
 static encl_status next_window(void *context, encl_sequence *sequence) {
     entity_run *run = context;
     encl_ner *ner = run->ner;
-    encl_status status = ner->check != NULL ? ner->check() : ENCL_OK;
+    encl_status status = ner->check != NULL ? ner->check(ner->check_context) : ENCL_OK;
     if (status != ENCL_OK) {
         return status;
     }
@@ -314,7 +316,7 @@ static encl_status read_sentence(word_run *run) {
 static encl_status next_word_window(void *context, encl_sequence *sequence) {
     word_run *run = context;
     encl_ner *ner = run->ner;
-    encl_status status = ner->check != NULL ? ner->check() : ENCL_OK;
+    encl_status status = ner->check != NULL ? ner->check(ner->check_context) : ENCL_OK;
     if (status != ENCL_OK) {
         return status;
     }

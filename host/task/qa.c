@@ -19,7 +19,8 @@ struct encl_qa {
     int32_t *ids; // [max_length] the window that goes to the pipeline
     int32_t *types;
     encl_string note;
-    encl_status (*check)(void); // NULL: none
+    encl_status (*check)(void *context); // NULL: none
+    void *check_context;
 
     // Of the window that came from it.
     uint8_t *continues; // [max_length]
@@ -63,6 +64,7 @@ encl_status encl_qa_create(const encl_model *model, const encl_device *device, c
     ENCL_TRY(encl_head_require(model, ENCL_HEAD_QA));
     ENCL_TRY(encl_allocate(1, sizeof *q, (void **)&q));
     q->check = options->check;
+    q->check_context = options->check_context;
     ENCL_TRY(encl_reader_init(model, options->max_length == 0 ? usual : options->max_length, options->refuse_long,
                               &q->reader));
     ENCL_TRY(set_windows(q, options));
@@ -188,7 +190,7 @@ static void give_window(encl_qa *qa, const encl_window *window, encl_sequence *s
 static encl_status next_window(void *context, encl_sequence *sequence) {
     answer_run *run = context;
     encl_qa *qa = run->qa;
-    encl_status status = qa->check != NULL ? qa->check() : ENCL_OK;
+    encl_status status = qa->check != NULL ? qa->check(qa->check_context) : ENCL_OK;
     if (status != ENCL_OK) {
         return status;
     }

@@ -393,18 +393,19 @@ static void bad_texts(void **state) {
     encl_test_on_devices(bad_texts_on);
 }
 
-// A check that fails once it was asked `checks_left` times.
-static int checks_left;
-
-static encl_status stop_later(void) {
-    return checks_left-- > 0 ? ENCL_OK : encl_fail(ENCL_INTERRUPTED, "stopped");
+// A check that fails once it was asked as often as the context says.
+static encl_status stop_later(void *context) {
+    int *checks_left = context;
+    return (*checks_left)-- > 0 ? ENCL_OK : encl_fail(ENCL_INTERRUPTED, "stopped");
 }
 
 // A single text may have many windows: a run can be stopped between them.
 static void stops_on(const encl_device *device) {
     static entity_stream list;
     const char *text = "海海海海海海海海海海海海海海海海海海海海";
-    const encl_ner_options options = {.max_length = 6, .stride = ENCL_NO_OVERLAP, .check = stop_later};
+    int checks_left = 0;
+    const encl_ner_options options = {
+        .max_length = 6, .stride = ENCL_NO_OVERLAP, .check = stop_later, .check_context = &checks_left};
     encl_model *model = open_fixture(fixture);
     encl_ner *ner = NULL;
     assert_ok(encl_ner_create(model, device, &options, &ner));
