@@ -17,13 +17,18 @@
 #endif
 #endif
 
-static long before_failure; // allocations that still succeed
+// Of the thread that is tested: others may allocate meanwhile.
+static _Thread_local long before_failure; // allocations that still succeed
 
 #ifndef FOREIGN_ALLOCATOR
-static bool armed;
-static bool failed;
-static bool once; // one allocation fails, else all from there on
-static long live; // allocations while armed that were not freed
+static _Thread_local bool armed;
+static _Thread_local bool failed;
+static _Thread_local bool once; // one allocation fails, else all from there on
+static _Thread_local long live; // allocations while armed that were not freed
+// Of stdio, which goes on without a buffer: a failure may end well.
+static _Thread_local bool made_good;
+// Of libzip, which leaks when memory ends, and takes what it has no memory for as no zip.
+static _Thread_local bool forgiving;
 
 // NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the system's headers have reserved names
 void *__libc_malloc(size_t size);
@@ -75,11 +80,12 @@ static size_t fail_each(encl_status (*use)(void), long step) {
         armed = true;
         const encl_status status = use();
         armed = false;
-        if (live != 0) {
+        if (live != 0 && !forgiving) {
             fail_msg("allocation %ld failed: found %ld that were not freed", n, live);
         }
         // A text that cannot grow by half may still grow by what it needs.
-        if (status != ENCL_OUT_OF_MEMORY && !(status == ENCL_OK && (once || !failed))) {
+        if (status != ENCL_OUT_OF_MEMORY && !(status == ENCL_OK && (once || made_good || !failed)) &&
+            !(forgiving && status == ENCL_FORMAT)) {
             fail_msg("allocation %ld failed: found %s (%s), expected OUT_OF_MEMORY", n, encl_status_name(status),
                      status == ENCL_OK ? "" : encl_status_detail());
         }
