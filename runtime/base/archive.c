@@ -19,6 +19,7 @@ enum {
     END64_LOCATOR_BYTES = 20,
     TAIL_BYTES = 65535 + 22 + 20, // where the end records can be: behind them is a comment of 16 bits' length
     INFLATE_LOG_BYTES = 1 << 20,
+    INFLATE_BYTES = 16 << 20, // at once
 };
 
 typedef struct member {
@@ -386,13 +387,21 @@ static encl_status map_stored(encl_archive *archive, const member *found, encl_f
     return ENCL_OK;
 }
 
-// Fills exactly `size` bytes; one more read lets libzip compare the checksum, and finds what is too long.
+// Fills exactly `size` bytes; one more read lets libzip compare the checksum, and finds what is too long. What was read
+// of the zip is not needed again, so that memory holds the member but not its compressed form beside it.
 static encl_status inflate_all(const encl_archive *archive, const member *found, zip_file_t *opened, uint8_t *bytes) {
     uint64_t filled = 0;
+    uint64_t dropped = archive->reader.position;
     for (;;) {
         uint8_t beyond;
         const bool full = filled == found->size;
-        const zip_int64_t got = zip_fread(opened, full ? &beyond : bytes + filled, full ? 1 : found->size - filled);
+        const uint64_t left = found->size - filled;
+        const uint64_t wanted = left < INFLATE_BYTES ? left : INFLATE_BYTES;
+        const zip_int64_t got = zip_fread(opened, full ? &beyond : bytes + filled, full ? 1 : wanted);
+        if (archive->reader.last_read > dropped) {
+            encl_file_advise_drop(archive->file, (size_t)dropped, (size_t)(archive->reader.last_read - dropped));
+            dropped = archive->reader.last_read;
+        }
         if (got < 0) {
             return fail_zip(archive, found->name, zip_file_get_error(opened));
         }
