@@ -132,7 +132,9 @@ static encl_status add_remarks(encl_table *table, const encl_model_info *info) {
     ENCL_TRY(add_texts(table, "unused", info->unused, info->unused_count, SHOWN));
     if (info->ignored > 0) {
         ENCL_TRY(encl_table_cell(table, "ignored"));
-        ENCL_TRY(encl_table_cell(table, "%zu tensors that are no weights", info->ignored));
+        ENCL_TRY(encl_table_cell(
+            table, info->ignored == 1 ? "%zu tensor that is no weight" : "%zu tensors that are no weights",
+            info->ignored));
     }
     ENCL_TRY(add_texts(table, "note", info->notes, info->note_count, info->note_count));
 cleanup:
