@@ -2,6 +2,7 @@
 #ifndef ENCL_TEST_TASK_FIXTURE_H
 #define ENCL_TEST_TASK_FIXTURE_H
 
+#include "runtime/base/status.h"
 #include "test.h"
 
 #include <math.h>
@@ -97,6 +98,12 @@ static inline void assert_close(double found, double expected) {
     if (!(fabs(found - expected) <= 2e-5 + 2e-4 * fabs(expected))) {
         fail_msg("found %.9g, expected %.9g", found, expected);
     }
+}
+
+// A check that fails once it was asked as often as the context says.
+static inline encl_status stop_later(void *context) {
+    int *checks_left = context;
+    return (*checks_left)-- > 0 ? ENCL_OK : encl_fail(ENCL_INTERRUPTED, "stopped");
 }
 
 #endif

@@ -348,12 +348,6 @@ static void bad_texts(void **state) {
     encl_test_on_devices(bad_texts_on);
 }
 
-// A check that fails once it was asked as often as the context says.
-static encl_status stop_later(void *context) {
-    int *checks_left = context;
-    return (*checks_left)-- > 0 ? ENCL_OK : encl_fail(ENCL_INTERRUPTED, "stopped");
-}
-
 // A single context may have many windows: a run can be stopped between them.
 static void stops_on(const encl_device *device) {
     static question_list list;
