@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
-#include "runtime/base/file.h"
+#include "runtime/base/output.h"
 
-static encl_status fail_errno(const char *path, const char *action, int error) {
+encl_status encl_output_fail(const char *path, const char *action, int error) {
     return encl_fail(error == ENOMEM ? ENCL_OUT_OF_MEMORY : ENCL_IO, "%s: cannot %s: %s", path, action,
                      strerror(error));
 }
@@ -32,7 +32,7 @@ static encl_status resolve_target(const char *path, char **target) {
                          S_ISDIR(state.st_mode) ? "folder" : "device or pipe");
     }
     *target = realpath(path, NULL);
-    return *target != NULL ? ENCL_OK : fail_errno(path, "resolve", errno);
+    return *target != NULL ? ENCL_OK : encl_output_fail(path, "resolve", errno);
 }
 
 // Makes a new file in the target's folder, with the permissions that the user's umask gives new files
@@ -53,7 +53,7 @@ static encl_status create_beside(const char *target, char **temporary, int *desc
         error = *descriptor >= 0 ? 0 : errno;
     }
     if (error != 0) {
-        status = fail_errno(target, "create a temporary file beside it", error);
+        status = encl_output_fail(target, "create a temporary file beside it", error);
         goto cleanup;
     }
     *temporary = name.text;
@@ -75,7 +75,7 @@ encl_status encl_output_open(const char *path, encl_output *output) {
     ENCL_TRY(create_beside(fresh.path, &fresh.temporary, &descriptor));
     fresh.stream = fdopen(descriptor, "w");
     if (fresh.stream == NULL) {
-        status = fail_errno(path, "open", errno);
+        status = encl_output_fail(path, "open", errno);
         goto cleanup;
     }
     descriptor = -1; // the stream's now
@@ -90,16 +90,19 @@ cleanup:
     return status;
 }
 
-// The rename itself must reach the disk, too. Some file systems cannot sync a folder; nothing is lost by that
-// but the order of events at a power cut.
-static void sync_folder(const char *path) {
+void encl_output_sync_folder(const char *folder) {
+    const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor >= 0) {
+        fsync(descriptor);
+        close(descriptor);
+    }
+}
+
+// The rename itself must reach the disk, too.
+static void sync_parent(const char *path) {
     char *folder = NULL;
     if (encl_path_folder(path, &folder) == ENCL_OK) {
-        const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (descriptor >= 0) {
-            fsync(descriptor);
-            close(descriptor);
-        }
+        encl_output_sync_folder(folder);
         free(folder);
     }
 }
@@ -112,21 +115,21 @@ encl_status encl_output_commit(encl_output *output) {
         return encl_fail(ENCL_INVALID, "no output file is open");
     }
     if (ferror(stream) != 0 || fflush(stream) != 0 || fsync(fileno(stream)) != 0) {
-        status = fail_errno(output->path, "write", errno != 0 ? errno : EIO);
+        status = encl_output_fail(output->path, "write", errno != 0 ? errno : EIO);
         goto cleanup;
     }
     output->stream = NULL;
     if (fclose(stream) != 0) {
-        status = fail_errno(output->path, "write", errno);
+        status = encl_output_fail(output->path, "write", errno);
         goto cleanup;
     }
     if (rename(output->temporary, output->path) != 0) {
-        status = fail_errno(output->path, "rename the finished file to this name", errno);
+        status = encl_output_fail(output->path, "rename the finished file to this name", errno);
         goto cleanup;
     }
     free(output->temporary);
     output->temporary = NULL;
-    sync_folder(output->path);
+    sync_parent(output->path);
 
 cleanup:
     encl_output_abandon(output); // closes and removes what is left
@@ -151,7 +154,7 @@ encl_status encl_file_write(const char *path, const void *bytes, size_t length) 
 
     ENCL_TRY(encl_output_open(path, &output));
     if (length > 0 && fwrite(bytes, 1, length, output.stream) != length) {
-        status = fail_errno(path, "write", errno);
+        status = encl_output_fail(path, "write", errno);
         goto cleanup;
     }
     status = encl_output_commit(&output);

@@ -12,17 +12,12 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
-#include "runtime/base/file.h"
-
-static encl_status fail_errno(const char *path, const char *action, int error) {
-    return encl_fail(error == ENOMEM ? ENCL_OUT_OF_MEMORY : ENCL_IO, "%s: cannot %s: %s", path, action,
-                     strerror(error));
-}
+#include "runtime/base/output.h"
 
 static encl_status check_empty(const char *path) {
     DIR *directory = opendir(path);
     if (directory == NULL) {
-        return fail_errno(path, "list the folder", errno);
+        return encl_output_fail(path, "list the folder", errno);
     }
     const struct dirent *entry = readdir(directory);
     while (entry != NULL && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)) {
@@ -58,7 +53,7 @@ static encl_status resolve_target(const char *path, char **target) {
         return status;
     }
     *target = realpath(path, NULL);
-    return *target != NULL ? ENCL_OK : fail_errno(path, "resolve", errno);
+    return *target != NULL ? ENCL_OK : encl_output_fail(path, "resolve", errno);
 }
 
 static encl_status make_beside(const char *target, char **temporary) {
@@ -75,7 +70,7 @@ static encl_status make_beside(const char *target, char **temporary) {
         error = mkdir(name.text, 0777) == 0 ? 0 : errno;
     }
     if (error != 0) {
-        status = fail_errno(target, "make a temporary folder beside it", error);
+        status = encl_output_fail(target, "make a temporary folder beside it", error);
         goto cleanup;
     }
     *temporary = name.text;
@@ -99,15 +94,6 @@ cleanup:
     return status;
 }
 
-// What was written and renamed reaches the disk. Some file systems cannot sync a folder; a power cut may then undo it.
-static void sync_folder(const char *path) {
-    const int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor >= 0) {
-        fsync(descriptor);
-        close(descriptor);
-    }
-}
-
 encl_status encl_output_folder_commit(encl_output_folder *folder) {
     encl_status status = ENCL_OK;
     char *parent = NULL;
@@ -115,14 +101,14 @@ encl_status encl_output_folder_commit(encl_output_folder *folder) {
         return encl_fail(ENCL_INVALID, "no output folder is open");
     }
     ENCL_TRY(encl_path_folder(folder->path, &parent));
-    sync_folder(folder->temporary);
+    encl_output_sync_folder(folder->temporary);
     if (rename(folder->temporary, folder->path) != 0) { // an empty folder of this name is replaced
-        status = fail_errno(folder->path, "rename the finished folder to this name", errno);
+        status = encl_output_fail(folder->path, "rename the finished folder to this name", errno);
         goto cleanup;
     }
     free(folder->temporary);
     folder->temporary = NULL;
-    sync_folder(parent);
+    encl_output_sync_folder(parent);
 cleanup:
     free(parent);
     encl_output_folder_abandon(folder);
