@@ -23,7 +23,7 @@ enum { FORMATS = sizeof formats / sizeof formats[0] };
 static encl_status list_file_names(encl_string *list) {
     encl_status status = ENCL_OK;
     for (size_t i = 0; i < FORMATS && status == ENCL_OK; i++) {
-        status = encl_string_format(list, "%s%s", i == 0 ? "" : ", ", formats[i].file_name);
+        status = encl_string_list(list, formats[i].file_name);
     }
     return status;
 }

@@ -21,10 +21,10 @@ static encl_status fail_labels(const tag_run *run, const char *missing) {
     encl_string expected = {0};
     encl_status status = ENCL_OK;
     for (size_t i = 0; i < run->label_count && status == ENCL_OK; i++) {
-        status = encl_string_format(&found, "%s%s", i > 0 ? ", " : "", run->labels[i]);
+        status = encl_string_list(&found, run->labels[i]);
     }
     for (size_t i = 0; i < run->eval->dataset->types.count && status == ENCL_OK; i++) {
-        status = encl_string_format(&expected, "%s%s", i > 0 ? ", " : "", run->eval->dataset->types.names[i]);
+        status = encl_string_list(&expected, run->eval->dataset->types.names[i]);
     }
     if (status == ENCL_OK) {
         status = encl_fail(

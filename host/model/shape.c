@@ -100,7 +100,7 @@ static encl_status find_random(void *context, const char *name, int64_t rows, in
 static encl_status unknown(const char *name) {
     encl_string list = {0};
     for (size_t i = 0; i < SHAPES; i++) {
-        if (encl_string_format(&list, "%s%s", i == 0 ? "" : ", ", shapes[i].name) != ENCL_OK) {
+        if (encl_string_list(&list, shapes[i].name) != ENCL_OK) {
             break;
         }
     }

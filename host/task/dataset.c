@@ -95,7 +95,7 @@ encl_status encl_dataset_find(const char *name, const encl_dataset_kind **kind) 
         }
     }
     for (size_t i = 0; i < COUNT(kinds) && status == ENCL_OK; i++) {
-        status = encl_string_format(&list, "%s%s", i > 0 ? ", " : "", kinds[i].name);
+        status = encl_string_list(&list, kinds[i].name);
     }
     if (status == ENCL_OK) {
         status = encl_fail(ENCL_NOT_FOUND, "found task '%s', expected one of %s", name, list.text);
@@ -124,7 +124,7 @@ encl_status encl_dataset_label_list(const encl_dataset_kind *kind, char **list) 
     encl_string names = {0};
     encl_status status = encl_string_append(&names, "", 0);
     for (size_t i = 0; i < kind->label_count && status == ENCL_OK; i++) {
-        status = encl_string_format(&names, "%s%s", i > 0 ? ", " : "", kind->labels[i].name);
+        status = encl_string_list(&names, kind->labels[i].name);
     }
     if (status != ENCL_OK) {
         encl_string_free(&names);
@@ -138,7 +138,7 @@ static encl_status fail_labels(const encl_dataset_kind *kind, const char *const 
     encl_string found = {0};
     encl_status status = encl_string_append(&found, "", 0);
     for (size_t i = 0; i < label_count && status == ENCL_OK; i++) {
-        status = encl_string_format(&found, "%s%s", i > 0 ? ", " : "", labels[i]);
+        status = encl_string_list(&found, labels[i]);
     }
     status = status == ENCL_OK ? encl_dataset_label_list(kind, &expected) : status;
     if (status == ENCL_OK) {

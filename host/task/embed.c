@@ -106,7 +106,7 @@ static encl_status find_prompt(const encl_model *model, const char *name, const 
     if (!found) {
         encl_string list = {0};
         for (size_t i = 0; i < sentence->prompt_count; i++) {
-            if (encl_string_format(&list, "%s%s", i == 0 ? "" : ", ", sentence->prompt_names[i]) != ENCL_OK) {
+            if (encl_string_list(&list, sentence->prompt_names[i]) != ENCL_OK) {
                 break;
             }
         }

@@ -143,6 +143,10 @@ encl_status encl_string_format(encl_string *string, const char *format, ...) {
     return status;
 }
 
+encl_status encl_string_list(encl_string *list, const char *item) {
+    return encl_string_format(list, "%s%s", list->length == 0 ? "" : ", ", item);
+}
+
 void encl_string_free(encl_string *string) {
     free(string->text);
     *string = (encl_string){0};

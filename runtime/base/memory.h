@@ -31,6 +31,8 @@ typedef struct encl_string {
 } encl_string;
 encl_status encl_string_append(encl_string *string, const char *bytes, size_t length);
 encl_status encl_string_format(encl_string *string, const char *format, ...) ENCL_PRINTF(2, 3);
+// Adds an item to a list such as "a, b": a comma stands before all but the first.
+encl_status encl_string_list(encl_string *list, const char *item);
 void encl_string_free(encl_string *string);
 
 #endif

@@ -124,11 +124,23 @@ static void test_beginnings_and_endings(void **state) {
     }
 }
 
+static void test_list(void **state) {
+    (void)state;
+    encl_string list = {0};
+    assert_int_equal(encl_string_list(&list, "a"), ENCL_OK);
+    assert_string_equal(list.text, "a");
+    assert_int_equal(encl_string_list(&list, "b%s"), ENCL_OK);
+    assert_int_equal(encl_string_list(&list, ""), ENCL_OK);
+    assert_string_equal(list.text, "a, b%s, ");
+    encl_string_free(&list);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arithmetic), cmocka_unit_test(test_beginnings_and_endings),
         cmocka_unit_test(test_allocate),   cmocka_unit_test(test_reserve),
         cmocka_unit_test(test_copy_text),  cmocka_unit_test(test_string),
+        cmocka_unit_test(test_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
