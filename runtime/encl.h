@@ -213,6 +213,8 @@ ENCL_API encl_status encl_graph_output(encl_graph *graph, encl_value value);
 
 typedef struct encl_executable encl_executable;
 typedef struct encl_event encl_event;
+typedef struct encl_profile_record encl_profile_record;
+typedef struct encl_run_profile encl_run_profile;
 
 // The most that one run takes; 0 means the default, which is less where the device's memory asks for it.
 typedef struct encl_capacity {
@@ -240,6 +242,10 @@ typedef struct encl_executable_options {
     encl_same_bits same_bits;
     int32_t depth;      // runs in flight, 1 or 2; 0 means 2
     const char *family; // only rows of this kernel family ("plain", "tile", "group"); NULL: the device's
+    // Not NULL: every run is profiled (see encl_executable_run) and told to this function before it is over; a failure
+    // of it is the run's. On the thread that calls encl_executable_run.
+    encl_status (*on_profile)(void *context, const encl_executable *executable, const encl_run_profile *profile);
+    void *on_profile_context;
 } encl_executable_options;
 
 typedef struct encl_executable_info {
@@ -256,6 +262,9 @@ typedef struct encl_executable_info {
     int64_t upload_ns; // weights
     int32_t programs;
     int32_t programs_from_cache;
+    int32_t quarantined;   // kernel rows that failed here, so that the next ones serve
+    int64_t created_ns;    // host clock of profiles: when making it began
+    uint64_t device_bytes; // all buffers: weights, arena, inputs, scratch
 } encl_executable_info;
 
 // Compiles a graph for a device: chooses kernels, uploads weights, plans memory, builds and warms programs.
@@ -300,21 +309,34 @@ ENCL_API void encl_event_release(encl_event *event); // waits for the run
 
 // ---- Profiles ---------------------------------------------------------------------------------------------
 
-// One command of a profiled run. Times are the device's, in nanoseconds.
-typedef struct encl_profile_record {
+// One command of a profiled run. queued … end are by the device's clock, enqueue_… by the host's (encl_host_clock_ns);
+// all in nanoseconds. Texts live as long as the executable.
+struct encl_profile_record {
     int32_t layer;
     const char *op;               // operator: "linear", "attention", …, "upload", "download"
     const char *kernel;           // kernel row or provider
+    const char *why;              // why this row: "best of 2 rows", "only row", …; "" for copies
+    const char *fused;            // what else the command does: "bias+gelu", "bias+residual"; "" nothing
     int32_t rows, columns, depth; // of a matrix product M, N, K; else rows and columns (depth 0)
     int64_t queued_ns, submit_ns, start_ns, end_ns;
-    double flops; // floating-point operations, multiply and add counted apart
-    double bytes; // each tensor once
-} encl_profile_record;
+    int64_t enqueue_begin_ns, enqueue_end_ns; // around the call that enqueued it
+    double flops;                             // floating-point operations, multiply and add counted apart
+    double bytes;                             // each tensor once
+};
 
-// After a successful wait on a profiled run: its commands in the order they ran, and the host's time from the
-// call of encl_executable_run to the end of the last read-back. Valid until the event is released.
-ENCL_API encl_status encl_event_profile(encl_event *event, const encl_profile_record **records, size_t *count,
-                                        int64_t *wall_ns);
+// A profiled run: its commands in the order they ran.
+struct encl_run_profile {
+    const encl_profile_record *records;
+    size_t count;
+    int64_t begin_ns, end_ns; // host's clock: encl_executable_run was called, the last output was read back
+    int32_t tokens, sequences, selected;
+};
+
+// The host's clock of profiles: CLOCK_MONOTONIC_RAW.
+ENCL_API int64_t encl_host_clock_ns(void);
+
+// After a successful wait on a profiled run. Valid until the event is released.
+ENCL_API encl_status encl_event_profile(encl_event *event, const encl_run_profile **profile);
 
 #ifdef __cplusplus
 }

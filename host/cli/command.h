@@ -12,6 +12,7 @@ enum {
     ENCL_EXIT_DONE = 0,
     ENCL_EXIT_FAILED = 1,
     ENCL_EXIT_USAGE = 2,
+    ENCL_EXIT_REGRESSION = 3,     // bench compare, bench ab --fail-on
     ENCL_EXIT_NOT_RECONCILED = 4, // profile --strict
 };
 
@@ -23,6 +24,7 @@ typedef struct encl_globals {
     encl_same_bits same_bits;
     encl_log_level level;
     bool json;
+    char *const *command_line; // argv of the process, NULL-terminated
 } encl_globals;
 
 // One use of a command. `settings` is the command's own struct, zeroed before its options are read.
@@ -48,6 +50,9 @@ typedef struct encl_command {
     // Looks at what only the whole call can tell. A failure is wrong usage. NULL: nothing to check.
     encl_status (*check)(const encl_call *call);
     encl_status (*run)(encl_call *call);
+    // NULL-terminated: `encl NAME COMMAND …` is one of these, and the members above from `arguments` on are unused but
+    // for `text`. Their names are "NAME COMMAND".
+    const struct encl_command *const *commands;
 } encl_command;
 
 extern const encl_command encl_command_devices;
@@ -62,5 +67,7 @@ extern const encl_command encl_command_ner;
 extern const encl_command encl_command_qa;
 extern const encl_command encl_command_eval;
 extern const encl_command encl_command_profile;
+extern const encl_command encl_command_bench;
+extern const encl_command encl_command_doctor;
 
 #endif

@@ -27,6 +27,17 @@ static const encl_command *find_command(const char *name) {
     return NULL;
 }
 
+// The command of a group ("bench") by its own name ("peak").
+static const encl_command *find_in_group(const encl_command *group, const char *name) {
+    const size_t length = strlen(group->name);
+    for (size_t i = 0; group->commands[i] != NULL; i++) {
+        if (strcmp(group->commands[i]->name + length + 1, name) == 0) {
+            return group->commands[i];
+        }
+    }
+    return NULL;
+}
+
 // ---- Version ----------------------------------------------------------------------------------------------
 
 // The OpenCL loader is whatever library the system gave us under that name.
@@ -103,13 +114,38 @@ static const struct argp top_argp = {
     .help_filter = list_commands,
 };
 
-static int run_help(const char *name) {
+static void help_group(const encl_command *group) {
+    printf("Usage: encl %s COMMAND [OPTION...] [ARGUMENT...]\n%s\n\nCommands:\n", group->name, group->text);
+    for (size_t i = 0; group->commands[i] != NULL; i++) {
+        printf("  %-16s%s\n", group->commands[i]->name, group->commands[i]->summary);
+    }
+    printf("\n`encl %s COMMAND --help' says more about one.\n", group->name);
+}
+
+static int fail_in_group(const encl_command *group, const char *name) {
+    fprintf(stderr, "encl %s: %s%s%s; `encl help %s' lists its commands\n", group->name,
+            name != NULL ? "unknown command '" : "found no command", name != NULL ? name : "", name != NULL ? "'" : "",
+            group->name);
+    return ENCL_EXIT_USAGE;
+}
+
+// `encl help`, `encl help NAME`, `encl help NAME COMMAND`.
+static int run_help(const char *name, const char *second) {
     const encl_command *command = name != NULL ? find_command(name) : NULL;
     if (name != NULL && command == NULL) {
         fprintf(stderr, "encl: unknown command '%s'; `encl help' lists them\n", name);
         return ENCL_EXIT_USAGE;
     }
-    if (command != NULL) {
+    if (command != NULL && command->commands != NULL && second != NULL) {
+        const encl_command *group = command;
+        command = find_in_group(group, second);
+        if (command == NULL) {
+            return fail_in_group(group, second);
+        }
+    }
+    if (command != NULL && command->commands != NULL) {
+        help_group(command);
+    } else if (command != NULL) {
         encl_options_help(command);
     } else {
         argp_help(&top_argp, stdout, ARGP_HELP_USAGE | ARGP_HELP_DOC | ARGP_HELP_LONG, "encl");
@@ -121,6 +157,15 @@ static int run_help(const char *name) {
 
 static int run_command(const encl_command *command, int argc, char **argv, encl_globals *globals) {
     encl_call call;
+    if (command->commands != NULL) {
+        const char *name = argc > 1 ? argv[1] : NULL;
+        if (name != NULL && (strcmp(name, "--help") == 0 || strcmp(name, "-?") == 0)) {
+            help_group(command);
+            return ENCL_EXIT_DONE;
+        }
+        const encl_command *chosen = name != NULL ? find_in_group(command, name) : NULL;
+        return chosen != NULL ? run_command(chosen, argc - 1, argv + 1, globals) : fail_in_group(command, name);
+    }
     int exit_code = encl_options_parse(command, argc, argv, globals, &call);
     if (exit_code != ENCL_EXIT_DONE) {
         return exit_code;
@@ -160,7 +205,7 @@ int main(int argc, char **argv) {
     const char *name = argv[context.command];
     int rest = argc - context.command;
     if (strcmp(name, "help") == 0) {
-        return run_help(rest > 1 ? argv[context.command + 1] : NULL);
+        return run_help(rest > 1 ? argv[context.command + 1] : NULL, rest > 2 ? argv[context.command + 2] : NULL);
     }
     const encl_command *command = find_command(name);
     if (command == NULL) {

@@ -110,13 +110,13 @@ static encl_status run_profiled(encl_executable *executable, const encl_batch *b
                                 encl_profile_result *result, int64_t **samples) {
     encl_status status = ENCL_OK;
     encl_event *event = NULL;
-    const encl_profile_record *records = NULL;
-    size_t count = 0;
+    const encl_run_profile *profile = NULL;
     ENCL_TRY(encl_interrupt_check());
     ENCL_TRY(encl_executable_run(executable, batch, true, &event));
     ENCL_TRY(encl_event_wait(event, -1));
-    ENCL_TRY(encl_event_profile(event, &records, &count, &result->profiled[run]));
-    ENCL_TRY(take_records(result, records, count, run, samples));
+    ENCL_TRY(encl_event_profile(event, &profile));
+    result->profiled[run] = profile->end_ns - profile->begin_ns;
+    ENCL_TRY(take_records(result, profile->records, profile->count, run, samples));
 cleanup:
     if (event != NULL) {
         encl_event_release(event);

@@ -100,18 +100,17 @@ encl_status encl_event_output(encl_event *event, size_t index, const float **dat
     return ENCL_OK;
 }
 
-encl_status encl_event_profile(encl_event *event, const encl_profile_record **records, size_t *count,
-                               int64_t *wall_ns) {
-    *records = NULL;
-    *count = 0;
-    *wall_ns = 0;
+encl_status encl_event_profile(encl_event *event, const encl_run_profile **profile) {
+    *profile = NULL;
     if (!event->profiled || !encl_event_poll(event) || event->status != ENCL_OK) {
         return encl_fail(ENCL_INVALID, "the run was not profiled, is not over, or failed");
     }
-    *records = event->records;
-    *count = event->record_count;
-    *wall_ns = event->wall_ns;
+    *profile = &event->profile;
     return ENCL_OK;
+}
+
+int64_t encl_host_clock_ns(void) {
+    return encl_clock_raw_ns();
 }
 
 void encl_event_release(encl_event *event) {

@@ -206,6 +206,9 @@ encl_status encl_executable_create(const encl_device *device, const encl_graph *
     }
     ENCL_TRY(encl_allocate(1, sizeof *e, (void **)&e));
     e->device = device;
+    e->on_profile = options->on_profile;
+    e->on_profile_context = options->on_profile_context;
+    e->info.created_ns = encl_clock_raw_ns();
     e->depth = options->depth == 0 ? ENCL_MOST_SLOTS : options->depth;
     ENCL_TRY(encl_mutex_init(&e->mutex));
     ENCL_TRY(encl_condition_init(&e->condition));

@@ -31,7 +31,7 @@ struct encl_event {
     encl_command *commands; // [record_count] one a record, or
     encl_command *begins;   // [record_count] marker before a library call (else NULL)
     size_t record_count, record_capacity, command_capacity, begin_capacity;
-    int64_t wall_ns;
+    encl_run_profile profile; // what the caller gets of it
 };
 
 // What one run in flight needs for itself.
@@ -61,6 +61,8 @@ struct encl_executable {
     encl_condition condition;
     bool synchronised; // mutex and condition exist
     encl_executable_info info;
+    encl_status (*on_profile)(void *context, const encl_executable *executable, const encl_run_profile *profile);
+    void *on_profile_context;
 };
 
 // Elements (4 bytes each) an input array needs for these counts.

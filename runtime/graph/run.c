@@ -6,14 +6,19 @@
 #include "runtime/base/clock.h"
 #include "runtime/graph/executable.h"
 
-// Adds a profile record and takes over its command (and the marker before a library's call, else NULL).
-static encl_status record(encl_event *run, const encl_profile_record *what, encl_command begin, encl_command command) {
+// Adds a profile record of a command whose enqueuing began at begin_ns and has just ended, and takes over the command
+// (and the marker before a library's call, else NULL).
+static encl_status record(encl_event *run, const encl_profile_record *what, int64_t begin_ns, encl_command begin,
+                          encl_command command) {
+    const int64_t end_ns = encl_clock_raw_ns();
     encl_status status = ENCL_OK;
     ENCL_TRY(encl_reserve((void **)&run->records, &run->record_capacity, run->record_count + 1, sizeof *run->records));
     ENCL_TRY(
         encl_reserve((void **)&run->commands, &run->command_capacity, run->record_count + 1, sizeof(encl_command)));
     ENCL_TRY(encl_reserve((void **)&run->begins, &run->begin_capacity, run->record_count + 1, sizeof(encl_command)));
     run->records[run->record_count] = *what;
+    run->records[run->record_count].enqueue_begin_ns = begin_ns;
+    run->records[run->record_count].enqueue_end_ns = end_ns;
     run->commands[run->record_count] = command;
     run->begins[run->record_count] = begin;
     run->record_count++;
@@ -22,6 +27,11 @@ cleanup:
     encl_command_release(command);
     encl_command_release(begin);
     return status;
+}
+
+// The host's time where somebody will ask for it.
+static int64_t profile_clock(const encl_event *run) {
+    return run->profiled ? encl_clock_raw_ns() : 0;
 }
 
 static encl_status upload_inputs(encl_executable *e, encl_slot *slot, encl_queue queue) {
@@ -33,11 +43,13 @@ static encl_status upload_inputs(encl_executable *e, encl_slot *slot, encl_queue
         if (!e->schedule->inputs[i] || bytes == 0) {
             continue;
         }
+        const int64_t begin_ns = profile_clock(run);
         ENCL_TRY(
             encl_queue_write(queue, slot->inputs[i], 0, bytes, slot->host_inputs[i], run->profiled ? &command : NULL));
         if (run->profiled) {
-            const encl_profile_record what = {.op = "upload", .kernel = "write", .bytes = (double)bytes};
-            ENCL_TRY(record(run, &what, NULL, command));
+            const encl_profile_record what = {
+                .op = "upload", .kernel = "write", .why = "", .fused = "", .bytes = (double)bytes};
+            ENCL_TRY(record(run, &what, begin_ns, NULL, command));
         }
     }
 cleanup:
@@ -57,11 +69,27 @@ static encl_buffer operand_buffer(const encl_executable *e, const encl_slot *slo
     }
 }
 
+// What a product does beside multiplying.
+static const char *fused_into(const encl_step *step) {
+    static const char *const names[][2] = {
+        [ENCL_ACTIVATION_NONE] = {"bias", "bias+residual"},
+        [ENCL_ACTIVATION_GELU] = {"bias+gelu", "bias+gelu+residual"},
+        [ENCL_ACTIVATION_GELU_TANH] = {"bias+gelu_tanh", "bias+gelu_tanh+residual"},
+        [ENCL_ACTIVATION_RELU] = {"bias+relu", "bias+relu+residual"},
+        [ENCL_ACTIVATION_SILU] = {"bias+silu", "bias+silu+residual"},
+        [ENCL_ACTIVATION_TANH] = {"bias+tanh", "bias+tanh+residual"},
+    };
+    const bool epilogue = (step->op == ENCL_OP_LINEAR && !step->library) || step->op == ENCL_OP_EPILOGUE;
+    return epilogue ? names[step->shape.activation][step->shape.residual ? 1 : 0] : "";
+}
+
 static encl_profile_record describe(const encl_event *run, const encl_step *step, const encl_shape *shape,
                                     const char *kernel) {
     encl_profile_record what = {.layer = step->layer,
                                 .op = encl_operator_name(step->op),
                                 .kernel = kernel,
+                                .why = step->why,
+                                .fused = fused_into(step),
                                 .rows = shape->rows - shape->first_row,
                                 .columns = shape->columns,
                                 .depth = shape->depth};
@@ -87,10 +115,11 @@ static encl_status launch(const encl_executable *e, encl_event *run, encl_queue 
     encl_status status = ENCL_OK;
     const encl_kernel *kernel = encl_kernels_find(&e->kernels, row, &step->shape);
     encl_command command = NULL;
+    const int64_t begin_ns = profile_clock(run);
     ENCL_TRY(encl_kernel_enqueue(kernel, queue, shape, buffers, run->profiled ? &command : NULL));
     if (command != NULL) {
         const encl_profile_record what = describe(run, step, shape, row->name);
-        ENCL_TRY(record(run, &what, NULL, command));
+        ENCL_TRY(record(run, &what, begin_ns, NULL, command));
     }
 cleanup:
     return status;
@@ -142,6 +171,7 @@ static encl_status run_library(const encl_executable *e, encl_event *run, encl_q
         const encl_library_product product = encl_step_product(e, step, part, (size_t)rows);
         encl_command begin = NULL;
         encl_command end = NULL;
+        const int64_t begin_ns = profile_clock(run);
         if (run->profiled) {
             ENCL_TRY(encl_queue_mark(queue, &begin));
         }
@@ -153,7 +183,7 @@ static encl_status run_library(const encl_executable *e, encl_event *run, encl_q
             const encl_profile_record what = describe(run, step, &shape, "clblast");
             status = encl_queue_mark(queue, &end);
             if (status == ENCL_OK) {
-                status = record(run, &what, begin, end);
+                status = record(run, &what, begin_ns, begin, end);
                 begin = NULL;
             }
         }
@@ -205,16 +235,19 @@ static encl_status download_outputs(encl_executable *e, encl_slot *slot, encl_qu
         if (bytes == 0) {
             continue;
         }
+        const int64_t begin_ns = profile_clock(run);
         ENCL_TRY(
             encl_queue_read(queue, e->tensors[e->schedule->outputs[i].tensor], 0, bytes, slot->outputs[i], &command));
         if (run->profiled) {
             const encl_profile_record what = {.layer = INT32_MAX,
                                               .op = "download",
                                               .kernel = "read",
+                                              .why = "",
+                                              .fused = "",
                                               .rows = (int32_t)rows,
                                               .columns = e->schedule->outputs[i].width,
                                               .bytes = (double)bytes};
-            ENCL_TRY(record(run, &what, NULL, command));
+            ENCL_TRY(record(run, &what, begin_ns, NULL, command));
         } else {
             encl_command_release(run->last);
             run->last = command;
@@ -231,7 +264,8 @@ static void driver_says_over(void *context, encl_status status) {
     encl_event_finish(context, status, status == ENCL_OK ? "" : encl_status_detail());
 }
 
-static encl_status read_profile(encl_event *run) {
+// Reads the commands' times and tells the run to whoever asked for all of them.
+static encl_status read_profile(const encl_executable *e, encl_event *run) {
     encl_status status = ENCL_OK;
     for (size_t i = 0; i < run->record_count; i++) {
         encl_profile_record *r = &run->records[i];
@@ -247,6 +281,11 @@ static encl_status read_profile(encl_event *run) {
         r->submit_ns = times[1];
         r->start_ns = times[2];
         r->end_ns = end;
+    }
+    run->profile.records = run->records;
+    run->profile.count = run->record_count;
+    if (e->on_profile != NULL) {
+        ENCL_TRY(e->on_profile(e->on_profile_context, e, &run->profile));
     }
 cleanup:
     return status;
@@ -285,7 +324,8 @@ static void wait_others(const encl_executable *e) {
 
 encl_status encl_executable_run(encl_executable *e, const encl_batch *batch, bool profile, encl_event **event) {
     encl_status status = ENCL_OK;
-    const int64_t start = encl_clock_ns();
+    const int64_t start = encl_clock_raw_ns();
+    profile = profile || e->on_profile != NULL;
     const encl_queue queue = profile ? encl_device_profile_queue(e->device) : encl_device_queue(e->device);
     *event = NULL;
     encl_slot *slot = free_slot(e);
@@ -313,8 +353,12 @@ encl_status encl_executable_run(encl_executable *e, const encl_batch *batch, boo
     run->taken = true;
     if (profile) {
         ENCL_TRY(encl_queue_finish(queue));
-        run->wall_ns = encl_clock_ns() - start;
-        ENCL_TRY(read_profile(run));
+        run->profile = (encl_run_profile){.begin_ns = start,
+                                          .end_ns = encl_clock_raw_ns(),
+                                          .tokens = batch->tokens,
+                                          .sequences = batch->sequences,
+                                          .selected = batch->selected};
+        ENCL_TRY(read_profile(e, run));
         encl_event_finish(run, ENCL_OK, "");
     } else {
         // Before the flush, because Oclgrind never calls back for a command that is over. From here on the driver uses

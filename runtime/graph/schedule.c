@@ -82,6 +82,7 @@ encl_status encl_lower_add_step(encl_lowerer *l, encl_step *step) {
     }
     ENCL_TRY(encl_reserve((void **)&s->steps, &s->step_capacity, s->step_count + 1, sizeof *s->steps));
     step->layer = l->layer;
+    step->why = step->why != NULL ? step->why : "";
     for (size_t i = 0; i < ENCL_OPERATOR_BUFFERS; i++) {
         const encl_operand *o = &step->operands[i];
         if (o->kind == ENCL_OPERAND_TENSOR) {

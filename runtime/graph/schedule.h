@@ -84,6 +84,7 @@ typedef struct encl_step {
     bool library;                                // LINEAR by CLBlast
     const encl_kernel_row *rows[ENCL_STEP_ROWS]; // LINEAR: tile heights, tallest first; else one row
     size_t row_count;
+    const char *why; // these rows or the library serve, for profiles; a constant
     int32_t layer;
 } encl_step;
 

@@ -437,9 +437,7 @@ static void profile_on(const encl_device *device) {
     static fixture_batch batch;
     static float expected[TOKENS * HIDDEN];
     encl_executable *executable = compile(device, 2);
-    const encl_profile_record *records = NULL;
-    size_t count = 0;
-    int64_t wall = 0;
+    const encl_run_profile *profile = NULL;
     encl_event *plain = NULL;
     encl_event *event = NULL;
     make_batch(&batch, 3, 25, 4);
@@ -449,17 +447,18 @@ static void profile_on(const encl_device *device) {
     const encl_batch packed = fixture_packed(&batch);
     plain = fixture_run(executable, &batch, false);
     memcpy(expected, fixture_output(plain, 0, TOKENS, HIDDEN), sizeof expected);
-    assert_int_equal(encl_event_profile(plain, &records, &count, &wall), ENCL_INVALID);
+    assert_int_equal(encl_event_profile(plain, &profile), ENCL_INVALID);
     encl_event_release(plain);
     // Waits for a run in flight and disturbs neither its results nor its own.
     assert_ok(encl_executable_run(executable, &packed, false, &plain));
     assert_ok(encl_executable_run(executable, &packed, true, &event));
     assert_true(encl_event_poll(event));
     assert_ok(encl_event_wait(event, -1));
-    assert_ok(encl_event_profile(event, &records, &count, &wall));
-    assert_true(count >= encl_executable_get_info(executable)->nodes);
-    check_operators(records, count);
-    check_times(records, count, wall, !encl_device_get_info(device)->software);
+    assert_ok(encl_event_profile(event, &profile));
+    assert_true(profile->count >= encl_executable_get_info(executable)->nodes);
+    check_operators(profile->records, profile->count);
+    check_times(profile->records, profile->count, profile->end_ns - profile->begin_ns,
+                !encl_device_get_info(device)->software);
     assert_ok(encl_event_wait(plain, -1));
     assert_true(fixture_same_bits(fixture_output(plain, 0, TOKENS, HIDDEN), expected, TOKENS * HIDDEN));
     assert_true(fixture_same_bits(fixture_output(event, 0, TOKENS, HIDDEN), expected, TOKENS * HIDDEN));

@@ -159,14 +159,12 @@ typedef struct layer_rows {
 } layer_rows;
 
 static layer_rows rows_of_layer(encl_executable *executable, const fixture_batch *batch, int32_t layer) {
-    const encl_profile_record *records = NULL;
-    size_t count = 0;
-    int64_t wall = 0;
+    const encl_run_profile *profile = NULL;
     layer_rows rows = {0};
     encl_event *event = fixture_run(executable, batch, true);
-    assert_ok(encl_event_profile(event, &records, &count, &wall));
-    for (size_t i = 0; i < count; i++) {
-        const encl_profile_record *r = &records[i];
+    assert_ok(encl_event_profile(event, &profile));
+    for (size_t i = 0; i < profile->count; i++) {
+        const encl_profile_record *r = &profile->records[i];
         if (r->layer == layer) {
             rows.linear_multiplications += strcmp(r->op, "linear") == 0 ? (int64_t)r->rows * r->columns * r->depth : 0;
             rows.attention += strcmp(r->op, "attention") == 0 ? r->rows : 0;

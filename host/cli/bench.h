@@ -1,0 +1,97 @@
+// `encl bench`: what its commands share. A run of one of them is a bench run: options in, rows out, as a table for
+// people (md), as CSV or as JSON Lines, all from one table of columns.
+//
+//     encl_bench_open → for every case { encl_bench_row, values by column name, encl_bench_row_end } →
+//     encl_bench_finish
+//
+// Ctrl-C: what was measured is written, with "complete": false.
+#ifndef ENCL_CLI_BENCH_H
+#define ENCL_CLI_BENCH_H
+
+#include "host/cli/command.h"
+#include "host/cli/output.h"
+#include "runtime/measure/peaks.h"
+#include "runtime/measure/roofline.h"
+
+// The commands below `bench`, each in a file of its own.
+extern const encl_command encl_command_bench_peak;
+extern const encl_command encl_command_bench_kernels;
+extern const encl_command encl_command_bench_gemm;
+extern const encl_command encl_command_bench_model;
+extern const encl_command encl_command_bench_compare;
+extern const encl_command encl_command_bench_ab;
+
+typedef enum encl_bench_kind { ENCL_BENCH_PEAK, ENCL_BENCH_KERNELS, ENCL_BENCH_GEMM, ENCL_BENCH_MODEL } encl_bench_kind;
+
+typedef enum encl_bench_format { ENCL_BENCH_MD, ENCL_BENCH_CSV, ENCL_BENCH_JSONL } encl_bench_format;
+
+// Options that every measuring command takes. Zero means the default.
+typedef struct encl_bench_options {
+    encl_bench_format format; // of standard output; --json means jsonl
+    bool format_given;
+    const char *csv; // further files
+    const char *jsonl;
+    int64_t min_ms, max_ms, most_samples;
+    int64_t seed; // of the order of the cases and of random numbers
+    bool hot;     // buffers stay the same from launch to launch, so that caches hold them
+} encl_bench_options;
+
+// A command's own keys begin at ENCL_BENCH_KEYS_END.
+enum {
+    ENCL_BENCH_KEY_CSV = 0x3000,
+    ENCL_BENCH_KEY_JSONL,
+    ENCL_BENCH_KEY_MIN_MS,
+    ENCL_BENCH_KEY_MAX_MS,
+    ENCL_BENCH_KEY_SAMPLES,
+    ENCL_BENCH_KEY_SEED,
+    ENCL_BENCH_KEY_HOT,
+    ENCL_BENCH_KEYS_END,
+};
+// clang-format off
+#define ENCL_BENCH_OPTIONS                                                                                            \
+    {"output", 'o', "FORMAT", 0, "md (default), csv or jsonl on standard output", 0},                                 \
+    {"csv", ENCL_BENCH_KEY_CSV, "FILE", 0, "Also write CSV to a file", 0},                                            \
+    {"jsonl", ENCL_BENCH_KEY_JSONL, "FILE", 0, "Also write JSON Lines with all samples, for `bench compare'", 0},     \
+    {"min-ms", ENCL_BENCH_KEY_MIN_MS, "N", 0, "Sample each case for at least N ms (default 1000)", 0},                \
+    {"max-ms", ENCL_BENCH_KEY_MAX_MS, "N", 0, "Stop sampling a case after N ms (default 10000)", 0},                  \
+    {"samples", ENCL_BENCH_KEY_SAMPLES, "N", 0, "Take at most N samples of a case", 0},                               \
+    {"seed", ENCL_BENCH_KEY_SEED, "N", 0, "Of the cases' order and of random numbers (default 1)", 0}
+#define ENCL_BENCH_OPTION_HOT                                                                                         \
+    {"hot", ENCL_BENCH_KEY_HOT, NULL, 0, "Use the same buffers at every launch, so that caches hold them", 0}
+// clang-format on
+// Takes one of these options.
+encl_status encl_bench_option(encl_bench_options *options, int key, const char *value);
+// How to sample by these options; the sampling asks encl_interrupt_check before every sample.
+encl_sampling encl_bench_sampling(const encl_bench_options *options);
+// The devices that --device chooses (several are allowed here). Caller frees *devices (not what they point to).
+encl_status encl_bench_devices(const encl_globals *globals, const encl_device ***devices, size_t *count);
+// A seeded order of 0 … count − 1 to run cases in. Caller frees.
+encl_status encl_bench_order(size_t count, uint64_t seed, size_t **order);
+
+typedef struct encl_bench encl_bench; // a run of a bench command
+
+// Opens the outputs and writes the header: schema "encl.bench/1", encl (version, commit, build flags, kernels' hash),
+// run (command line, start time, seed, settings), host (processor, cores, governor, memory, system, load), devices,
+// peaks. peaks[i] belongs to devices[i]; NULL, or NULL within: not known. On a failure *bench is NULL.
+encl_status encl_bench_open(const encl_bench_options *options, const encl_call *call, encl_bench_kind kind,
+                            const encl_device *const *devices, const encl_peaks *const *peaks, size_t device_count,
+                            encl_bench **bench);
+// Begins a row. Rows are matched by case_id when files are compared: it must name all that makes the case.
+encl_status encl_bench_row(encl_bench *bench, const encl_device *device, const char *case_id);
+// Values of the row by column name (bench_columns.c lists the columns of every kind). NULL and NAN are empty cells. A
+// name that the kind has not is INTERNAL, told by encl_bench_row_end.
+void encl_bench_text(encl_bench *bench, const char *column, const char *value);
+void encl_bench_number(encl_bench *bench, const char *column, double value);
+// n, warmup, first_us, min_us … max_us, outliers, stop, samples_ns from samples of one launch, `inner` launches each;
+// timer: "event" or "wall". Warns once a row where the noise (riqr_pct) is over 5 %.
+void encl_bench_samples(encl_bench *bench, const encl_samples *samples, int64_t inner, const char *timer);
+// flops, bytes, gflops, gbs, ai, roof_pct, bound from one launch's work and its median time. peaks may be NULL.
+void encl_bench_roof(encl_bench *bench, const encl_peaks *peaks, double flops, double bytes, double ns);
+// status "ok"; or "skipped", "unsupported", "error" and why.
+void encl_bench_status(encl_bench *bench, const char *status, const char *reason);
+encl_status encl_bench_row_end(encl_bench *bench);
+// Ends the table, commits the files. complete: false after an interruption. Frees the bench in any case.
+encl_status encl_bench_finish(encl_bench *bench, bool complete);
+void encl_bench_abandon(encl_bench *bench); // without results; NULL is allowed
+
+#endif

@@ -1,0 +1,123 @@
+// Profiles: what the runs of a program, a command or a benchmark case did on the device and where their wall time went.
+// Collected run by run (encl_profile_collect), then finished and read; the tables, CSV, traces and pages of host/cli
+// are made from this. All times are nanoseconds.
+#ifndef ENCL_MEASURE_PROFILE_H
+#define ENCL_MEASURE_PROFILE_H
+
+#include "encl.h"
+#include "runtime/measure/clock_map.h"
+#include "runtime/measure/roofline.h"
+
+// What a wall time consists of: sums to it.
+typedef struct encl_parts {
+    double lead;       // the call → first START (where the clocks are not aligned: first QUEUED → first START)
+    double exec;       // a command runs
+    double host_gap;   // idle, nothing is enqueued
+    double queue_gap;  // idle, QUEUED → SUBMIT
+    double launch_gap; // idle, SUBMIT → START
+    double tail;       // last END → the call returned; the rest
+    double overlap;    // Σ of commands' times − exec; 0 on one in-order queue
+    double residual;   // what had to be clamped because times were out of order
+    double clamped;    // how many times that was
+} encl_parts;
+
+// A command, or commands that are the same but for their rows, with all runs added up. Of one run where a case is
+// repeated (means), of all runs where a whole command is collected (sums): see encl_profile_case.
+typedef struct encl_profile_row {
+    encl_profile_record record; // of the last such command; texts belong to the profile
+    double calls;
+    double exec;
+    double exec_p50;  // of a call; NAN where it is not known
+    double queued;    // QUEUED → SUBMIT } waits overlap other work: never sum them
+    double submitted; // SUBMIT → START }
+    double host_gap, queue_gap, launch_gap;
+    double flops, bytes;
+} encl_profile_row;
+
+// A run as it is drawn.
+typedef struct encl_profile_timeline {
+    encl_run_profile run; // records and texts belong to the profile
+    encl_clock_map clock;
+    int32_t executable; // index in the case's executables
+} encl_profile_timeline;
+
+// An executable that runs belong to.
+typedef struct encl_profile_executable {
+    encl_executable_info info;
+    char gemm[16]; // info.gemm points here
+} encl_profile_executable;
+
+typedef struct encl_profile_case {
+    char *name;                // "rbt3 8x128", "texts", "embed"
+    int32_t sequences, tokens; // of a run; in all where `repeated` is false
+    int32_t length;            // of every sequence; 0 where they differ
+    // true: every run did the same, and rows, parts and wall are means over the runs, a row for each command of a run.
+    // false: runs of different batches; rows (one for each layer, operator, kernel and shape but its rows), parts and
+    // wall are sums over all of them.
+    bool repeated;
+    int64_t runs;      // profiled
+    int64_t *wall_ns;  // [runs] of each profiled run
+    int64_t *plain_ns; // [plain_runs] of the same without profiling; NULL: not measured
+    int64_t plain_runs;
+    encl_statistics profiled, plain;
+    double wall;    // Σ parts
+    double outside; // host time around the runs (a whole command's time − wall); 0 where repeated
+    encl_parts parts;
+    bool reconciled;
+    int64_t first_ns, create_ns, tokenize_ns; // 0: not known
+    encl_profile_row *rows;
+    size_t row_count;
+    encl_profile_timeline *timeline; // all runs; of repeated ones the last only
+    size_t timeline_count;
+    int64_t timeline_left_out; // runs that were too many to keep (they count in rows and parts)
+    encl_profile_executable *executables;
+    size_t executable_count;
+} encl_profile_case;
+
+typedef struct encl_profile {
+    const encl_device_info *device; // NULL until a run was collected
+    encl_peaks peaks;
+    bool peaks_known;
+    char *command;  // the command line, for people; NULL
+    int32_t layers; // of the model; −1: not known
+    encl_profile_case *cases;
+    size_t case_count, case_capacity;
+} encl_profile;
+
+// Time of one operator and kernel, or of a layer, in all.
+typedef struct encl_profile_group {
+    int32_t layer;
+    const char *op, *kernel; // "" for a layer
+    double calls, exec, flops, bytes;
+} encl_profile_group;
+
+// ---- Making one -------------------------------------------------------------------------------------------
+
+// A zeroed profile may be freed.
+void encl_profile_free(encl_profile *profile);
+// Begins a case; runs that are collected after it belong to it.
+encl_status encl_profile_case_begin(encl_profile *profile, const char *name, bool repeated);
+// Adds a run; for encl_executable_options.on_profile (context: the encl_profile). Runs of a repeated case must have the
+// same commands, else INTERNAL.
+encl_status encl_profile_collect(void *profile, const encl_executable *executable, const encl_run_profile *run);
+// Ends the case: means or sums, statistics, whether it is reconciled. command_ns: the time of the whole command, 0:
+// none.
+encl_status encl_profile_case_end(encl_profile *profile, int64_t command_ns);
+
+// ---- Reading it -------------------------------------------------------------------------------------------
+
+// By operator and kernel, longest first, or by layer, in order. Caller frees *groups; its texts are the profile's.
+encl_status encl_profile_groups(const encl_profile_case *of, bool by_layer, encl_profile_group **groups, size_t *count);
+// "128x768x3072", "128x768": the shape of a command.
+enum { ENCL_PROFILE_SHAPE_TEXT = 48 };
+const char *encl_profile_shape(const encl_profile_record *record, char text[ENCL_PROFILE_SHAPE_TEXT]);
+// "before", "1" … "12", "after", "read back": layers as a person sees them. layers < 0: the model's number is not
+// known.
+const char *encl_profile_layer(int32_t layer, int32_t layers, char text[16]);
+
+// Adds up one run's records: parts of its wall time and (added to them) each command's row. rows may be NULL. clock:
+// NULL or not aligned: lead begins at the first QUEUED.
+void encl_profile_walk(const encl_run_profile *run, const encl_clock_map *clock, encl_parts *parts,
+                       encl_profile_row *rows);
+
+#endif
