@@ -54,10 +54,12 @@ enum {
     ENCL_BENCH_KEYS_END,
 };
 // clang-format off
-#define ENCL_BENCH_OPTIONS                                                                                            \
+#define ENCL_BENCH_OPTIONS_OUTPUT                                                                                     \
     {"output", 'o', "FORMAT", 0, "md (default), csv or jsonl on standard output", 0},                                 \
     {"csv", ENCL_BENCH_KEY_CSV, "FILE", 0, "Also write CSV to a file", 0},                                            \
-    {"jsonl", ENCL_BENCH_KEY_JSONL, "FILE", 0, "Also write JSON Lines with all samples, for `bench compare'", 0},     \
+    {"jsonl", ENCL_BENCH_KEY_JSONL, "FILE", 0, "Also write JSON Lines with everything to a file", 0}
+#define ENCL_BENCH_OPTIONS                                                                                            \
+    ENCL_BENCH_OPTIONS_OUTPUT,                                                                                        \
     {"min-ms", ENCL_BENCH_KEY_MIN_MS, "N", 0, "Sample each case for at least N ms (default 1000)", 0},                \
     {"max-ms", ENCL_BENCH_KEY_MAX_MS, "N", 0, "Stop sampling a case after N ms (default 10000)", 0},                  \
     {"samples", ENCL_BENCH_KEY_SAMPLES, "N", 0, "Take at most N samples of a case", 0},                               \

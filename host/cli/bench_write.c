@@ -79,7 +79,7 @@ cleanup:
 static const struct {
     const char *name, *object, *key;
 } provenance[] = {
-    {"device", NULL, "name"}, // of the row's device
+    {"device_name", NULL, "name"}, // of the row's device
     {"platform", NULL, "platform"},
     {"driver", NULL, "driver"},
     {"encl_version", "encl", "version"},

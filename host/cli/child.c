@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "host/cli/interrupt.h"
@@ -80,26 +81,17 @@ static encl_status open_pipe(int ends[2]) {
     return ENCL_OK;
 }
 
-// The program leads a process group of its own, so that it can be ended together with what it started.
+// The program stays in this process's group, so that a terminal's Ctrl-C reaches both.
 static int spawn(const char *path, char *const *arguments, char *const *environment, int out, int err, pid_t *child) {
     posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
     int error = posix_spawn_file_actions_init(&actions);
     if (error != 0) {
         return error;
     }
-    error = posix_spawnattr_init(&attributes);
-    if (error != 0) {
-        posix_spawn_file_actions_destroy(&actions);
-        return error;
-    }
-    error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-    error = error != 0 ? error : posix_spawnattr_setpgroup(&attributes, 0);
-    error = error != 0 ? error : posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     error = error != 0 ? error : posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
     error = error != 0 ? error : posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
-    error = error != 0 ? error : posix_spawn(child, path, &actions, &attributes, arguments, environment);
-    posix_spawnattr_destroy(&attributes);
+    error = error != 0 ? error : posix_spawn(child, path, &actions, NULL, arguments, environment);
     posix_spawn_file_actions_destroy(&actions);
     return error;
 }
@@ -123,46 +115,66 @@ static encl_status read_some(int *descriptor, encl_string *text) {
     return ENCL_OK;
 }
 
-// Until both pipes are closed. After an interruption or a failure the program is asked to end, then made to.
-static encl_status read_all(pid_t child, int *out, int *err, int64_t start_ns, encl_child_result *result) {
+// A program and what is known of it.
+typedef struct running {
+    pid_t child;
+    int out, err; // read ends of its pipes; −1: closed
+    int64_t start_ns;
+    bool reaped;
+    int ended; // what waitpid said
+} running;
+
+static encl_status read_ready(running *program, const struct pollfd *waited, encl_child_result *result) {
     encl_status status = ENCL_OK;
-    int64_t asked_ns = 0;
-    while (*out >= 0 || *err >= 0) {
-        const bool ending = status != ENCL_OK;
-        struct pollfd waited[3] = {
-            {.fd = *out, .events = POLLIN},
-            {.fd = *err, .events = POLLIN},
-            {.fd = ending ? -1 : encl_interrupt_descriptor(), .events = POLLIN},
-        };
-        const int ready = poll(waited, 3, ending ? 100 : -1);
-        if (ready > 0 && waited[0].revents != 0) {
-            result->first_ns = result->first_ns < 0 ? encl_clock_ns() - start_ns : result->first_ns;
-            const encl_status taken = read_some(out, &result->out);
-            status = status != ENCL_OK ? status : taken;
-            result->first_ns = result->out.length == 0 ? -1 : result->first_ns;
+    if (waited[0].revents != 0) {
+        const int64_t now = encl_clock_ns();
+        status = read_some(&program->out, &result->out);
+        if (result->first_ns < 0 && result->out.length > 0) {
+            result->first_ns = now - program->start_ns;
         }
-        if (ready > 0 && waited[1].revents != 0) {
-            const encl_status taken = read_some(err, &result->err);
-            status = status != ENCL_OK ? status : taken;
-        }
-        status = status != ENCL_OK ? status : encl_interrupt_check();
-        if (status != ENCL_OK && asked_ns == 0) {
-            asked_ns = encl_clock_ns();
-            kill(-child, SIGTERM);
-        } else if (status != ENCL_OK && encl_clock_ns() - asked_ns > grace_ns) {
-            kill(-child, SIGKILL);
-            break; // a grandchild that left the group may hold the pipes for ever
-        }
+    }
+    if (status == ENCL_OK && waited[1].revents != 0) {
+        status = read_some(&program->err, &result->err);
     }
     return status;
 }
 
-static void take_end(pid_t child, encl_child_result *result) {
-    int ended = 0;
-    while (waitpid(child, &ended, 0) < 0 && errno == EINTR) {
+// Until both pipes are closed.
+static encl_status read_all(running *program, encl_child_result *result) {
+    encl_status status = ENCL_OK;
+    while (status == ENCL_OK && (program->out >= 0 || program->err >= 0)) {
+        struct pollfd waited[3] = {
+            {.fd = program->out, .events = POLLIN},
+            {.fd = program->err, .events = POLLIN},
+            {.fd = encl_interrupt_descriptor(), .events = POLLIN},
+        };
+        if (poll(waited, 3, -1) > 0) {
+            status = read_ready(program, waited, result);
+        }
+        status = status != ENCL_OK ? status : encl_interrupt_check();
     }
-    result->exit_code = WIFEXITED(ended) ? WEXITSTATUS(ended) : -1;
-    result->signal = WIFSIGNALED(ended) ? WTERMSIG(ended) : 0;
+    return status;
+}
+
+static void reap(running *program, int flags) {
+    pid_t found = 0;
+    do {
+        found = waitpid(program->child, &program->ended, flags);
+    } while (found < 0 && errno == EINTR);
+    program->reaped = found != 0;
+}
+
+// Asks the program to end, then makes it. Nobody reads its pipes any more, so they are closed: it cannot block on them.
+static void end(running *program) {
+    const struct timespec step = {.tv_nsec = 10000000};
+    const int64_t asked_ns = encl_clock_ns();
+    kill(program->child, SIGTERM);
+    for (reap(program, WNOHANG); !program->reaped && encl_clock_ns() - asked_ns < grace_ns; reap(program, WNOHANG)) {
+        nanosleep(&step, NULL);
+    }
+    if (!program->reaped) {
+        kill(program->child, SIGKILL);
+    }
 }
 
 encl_status encl_child_run(const char *path, char *const *arguments, char *const *environment,
@@ -171,23 +183,33 @@ encl_status encl_child_run(const char *path, char *const *arguments, char *const
     char **merged = NULL;
     int out[2] = {-1, -1};
     int err[2] = {-1, -1};
-    pid_t child = 0;
+    running program = {.start_ns = encl_clock_ns()};
     *result = (encl_child_result){.exit_code = -1, .first_ns = -1};
     ENCL_TRY(encl_interrupt_check());
     ENCL_TRY(merge_environment(environment, &merged));
     ENCL_TRY(open_pipe(out));
     ENCL_TRY(open_pipe(err));
-    const int64_t start_ns = encl_clock_ns();
-    const int error = spawn(path, arguments, merged, out[1], err[1], &child);
+    program.start_ns = encl_clock_ns();
+    const int error = spawn(path, arguments, merged, out[1], err[1], &program.child);
     if (error != 0) {
         status = encl_fail(error == ENOENT ? ENCL_NOT_FOUND : ENCL_IO, "%s: cannot start: %s", path, strerror(error));
         goto cleanup;
     }
     close(out[1]);
     close(err[1]);
-    out[1] = err[1] = -1;
-    status = read_all(child, &out[0], &err[0], start_ns, result);
-    take_end(child, result);
+    program.out = out[0];
+    program.err = err[0];
+    out[0] = out[1] = err[0] = err[1] = -1;
+    status = read_all(&program, result);
+    close_both((int[2]){program.out, program.err});
+    if (status != ENCL_OK) {
+        end(&program);
+    }
+    if (!program.reaped) {
+        reap(&program, 0);
+    }
+    result->exit_code = WIFEXITED(program.ended) ? WEXITSTATUS(program.ended) : -1;
+    result->signal = WIFSIGNALED(program.ended) ? WTERMSIG(program.ended) : 0;
 cleanup:
     close_both(out);
     close_both(err);

@@ -14,8 +14,8 @@ typedef struct encl_child_result {
 
 // arguments: argv, NULL-terminated, argv[0] included. environment: "NAME=value" texts, NULL-terminated, that replace or
 // join this process's; NULL: none. Standard input is empty. That the program fails is told in *result, not by the
-// status; NOT_FOUND or IO where it cannot be started. After Ctrl-C it is ended, with its own children, and the status
-// is INTERRUPTED. The caller frees *result, also after a failure.
+// status; NOT_FOUND or IO where it cannot be started. After Ctrl-C it is ended and the status is INTERRUPTED. The
+// caller frees *result, also after a failure.
 encl_status encl_child_run(const char *path, char *const *arguments, char *const *environment,
                            encl_child_result *result);
 void encl_child_free(encl_child_result *result);
