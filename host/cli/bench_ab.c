@@ -48,18 +48,21 @@ static encl_status take_option(void *taken, int key, const char *value) {
     }
 }
 
-static const encl_command *const measuring[] = {&encl_command_bench_model};
+// Commands of the group whose output can be compared.
+static bool measures(const encl_command *command) {
+    return command != &encl_command_bench_compare && command != &encl_command_bench_ab;
+}
 
 static encl_status check(const encl_call *call) {
     encl_string list = {0};
     encl_status status = ENCL_OK;
-    for (size_t i = 0; i < sizeof measuring / sizeof measuring[0] && status == ENCL_OK; i++) {
-        const char *name = strchr(measuring[i]->name, ' ') + 1;
-        if (strcmp(name, call->arguments[0]) == 0) {
+    for (const encl_command *const *at = encl_command_bench.commands; *at != NULL && status == ENCL_OK; at++) {
+        const char *name = strchr((*at)->name, ' ') + 1;
+        if (measures(*at) && strcmp(name, call->arguments[0]) == 0) {
             encl_string_free(&list);
             return ENCL_OK;
         }
-        status = encl_string_list(&list, name);
+        status = measures(*at) ? encl_string_list(&list, name) : ENCL_OK;
     }
     if (status == ENCL_OK) {
         status = encl_fail(ENCL_INVALID, "found '%s', expected a bench command that measures: %s", call->arguments[0],
@@ -269,8 +272,9 @@ static encl_status compare_sides(const encl_call *call, side sides[SIDES], size_
     for (int which = 0; which < SIDES; which++) {
         encl_string place = {0};
         cut_to(&sides[which].file, done);
-        ENCL_TRY(encl_string_format(&place, "%zu processes of %s %s", done, sides[which].binary,
-                                    chosen->words[which] != NULL ? chosen->words[which] : ""));
+        const char *words = chosen->words[which] != NULL ? chosen->words[which] : "";
+        ENCL_TRY(encl_string_format(&place, "%zu process%s of %s%s%s", done, done == 1 ? "" : "es", sides[which].binary,
+                                    words[0] != '\0' ? " " : "", words));
         free(sides[which].file.place);
         sides[which].file.place = place.text;
     }
