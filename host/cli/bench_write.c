@@ -171,9 +171,10 @@ static encl_status csv_finish(encl_bench_writer *writer, bool complete, const ch
         fputs(is_status ? "incomplete" : is_reason ? "ended before the last case" : "", writer->stream);
         putc(',', writer->stream);
     }
-    for (size_t i = 0; i <= PROVENANCE && !complete; i++) {
-        putc(i < PROVENANCE ? ',' : '\n', writer->stream);
+    for (size_t i = 0; i < PROVENANCE + 1 && !complete; i++) { // and the command line; the settings end the line
+        putc(',', writer->stream);
     }
+    fputs(complete ? "" : "\n", writer->stream);
     return check_stream(writer->stream);
 }
 

@@ -16,7 +16,8 @@ static void describe(const cJSON *object, encl_string *text) {
         const bool list = cJSON_IsArray(item);
         const cJSON *inner = list && item->child != NULL ? item->child : item;
         assert_ok(encl_string_format(text, "%s", list ? "[" : ""));
-        if (cJSON_IsObject(inner) && strcmp(item->string, "environment") != 0) {
+        const bool varies = strcmp(item->string, "environment") == 0 || strcmp(item->string, "peaks") == 0;
+        if (cJSON_IsObject(inner) && !varies) {
             assert_ok(encl_string_format(text, "{"));
             describe(inner, text);
             assert_ok(encl_string_format(text, "}"));
