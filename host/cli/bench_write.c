@@ -231,7 +231,8 @@ static encl_status md_begin(encl_bench_writer *writer) {
 
 // About five digits in all: more is noise to a reader.
 static int shown_digits(double number, int digits) {
-    for (double limit = pow(10, 5 - digits); digits > 0 && fabs(number) >= limit; limit *= 10) {
+    enum { SHOWN = 5 };
+    while (digits > 0 && fabs(number) >= pow(10, SHOWN - digits)) {
         digits--;
     }
     return digits;
