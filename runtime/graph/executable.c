@@ -148,9 +148,7 @@ static encl_status compile(encl_executable *e, const encl_graph *graph, const en
     }
     e->info.same_bits = choose_same_bits(options, info);
     lowering.one_order = e->info.same_bits;
-    // The group family has no product of its own yet, so its devices take the library's.
-    lowering.library = options->gemm == ENCL_GEMM_CLBLAST ||
-                       (options->gemm == ENCL_GEMM_AUTO && lowering.family == ENCL_FAMILY_GROUP && !e->info.same_bits);
+    lowering.library = encl_kernel_prefers_library(options->gemm, lowering.family, e->info.same_bits);
     if (lowering.library && options->same_bits == ENCL_SAME_BITS_ON) {
         return encl_fail(ENCL_INVALID, "CLBlast states no order of summation, so it cannot serve --same-bits");
     }

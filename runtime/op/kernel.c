@@ -72,6 +72,25 @@ size_t encl_kernel_candidates(encl_operator op, const encl_shape *shape, encl_fa
     return count;
 }
 
+const encl_kernel_row *encl_kernel_choose_height(const encl_kernel_row *const *rows, size_t count, int32_t m) {
+    const encl_kernel_row *best = NULL;
+    double best_cost = 0;
+    for (size_t i = 0; i < count; i++) {
+        const int32_t height = rows[i]->grid[0].axis == ENCL_AXIS_ROWS ? rows[i]->grid[0].block : 1;
+        const int32_t padded = (m + height - 1) / height * height;
+        const double cost = padded * (1.0 + 1.0 / height);
+        if (best == NULL || cost < best_cost) {
+            best = rows[i];
+            best_cost = cost;
+        }
+    }
+    return best;
+}
+
+bool encl_kernel_prefers_library(encl_gemm gemm, encl_family family, bool same_bits) {
+    return gemm == ENCL_GEMM_CLBLAST || (gemm == ENCL_GEMM_AUTO && family == ENCL_FAMILY_GROUP && !same_bits);
+}
+
 encl_status encl_kernel_options(const encl_kernel_row *row, const encl_shape *shape, char **options) {
     encl_string text = {0};
     *options = NULL;
@@ -137,6 +156,32 @@ static size_t axis_length(encl_axis axis, const encl_shape *shape) {
     }
 }
 
+encl_launch encl_kernel_launch(const encl_kernel_row *row, const encl_shape *shape) {
+    encl_launch launch;
+    for (size_t i = 0; i < 2; i++) {
+        const size_t block = (size_t)row->grid[i].block;
+        launch.local[i] = (size_t)row->grid[i].local;
+        launch.global[i] = (axis_length(row->grid[i].axis, shape) + block - 1) / block * launch.local[i];
+    }
+    return launch;
+}
+
+encl_status encl_kernel_memory(const encl_kernel *kernel, uint64_t *local_bytes, uint64_t *private_bytes) {
+    encl_status status = ENCL_OK;
+    const cl_device_id device = kernel->program->device->id;
+    cl_ulong local = 0;
+    cl_ulong private = 0;
+    *local_bytes = 0;
+    *private_bytes = 0;
+    ENCL_CL_TRY(clGetKernelWorkGroupInfo(kernel->kernel, device, CL_KERNEL_LOCAL_MEM_SIZE, sizeof local, &local, NULL));
+    ENCL_CL_TRY(
+        clGetKernelWorkGroupInfo(kernel->kernel, device, CL_KERNEL_PRIVATE_MEM_SIZE, sizeof private, &private, NULL));
+    *local_bytes = local;
+    *private_bytes = private;
+cleanup:
+    return status;
+}
+
 encl_status encl_kernel_enqueue(const encl_kernel *kernel, encl_queue queue, const encl_shape *shape,
                                 const encl_buffer *buffers, encl_command *command) {
     encl_status status = ENCL_OK;
@@ -144,18 +189,12 @@ encl_status encl_kernel_enqueue(const encl_kernel *kernel, encl_queue queue, con
     encl_scalar scalars[ENCL_OPERATOR_SCALARS];
     const size_t buffer_count = encl_operator_buffers(row->op);
     const size_t scalar_count = encl_operator_scalars(row->op, shape, scalars);
-    size_t global[2];
-    size_t local[2];
+    const encl_launch launch = encl_kernel_launch(row, shape);
     if (command != NULL) {
         *command = NULL;
     }
-    for (size_t i = 0; i < 2; i++) {
-        const size_t block = (size_t)row->grid[i].block;
-        local[i] = (size_t)row->grid[i].local;
-        global[i] = (axis_length(row->grid[i].axis, shape) + block - 1) / block * local[i];
-        if (global[i] == 0) {
-            return ENCL_OK;
-        }
+    if (launch.global[0] == 0 || launch.global[1] == 0) {
+        return ENCL_OK;
     }
     for (size_t i = 0; i < buffer_count; i++) {
         ENCL_CL_TRY(clSetKernelArg(kernel->kernel, (cl_uint)i, sizeof(cl_mem), &buffers[i]));
@@ -163,7 +202,7 @@ encl_status encl_kernel_enqueue(const encl_kernel *kernel, encl_queue queue, con
     for (size_t i = 0; i < scalar_count; i++) {
         ENCL_CL_TRY(clSetKernelArg(kernel->kernel, (cl_uint)(buffer_count + i), sizeof(encl_scalar), &scalars[i]));
     }
-    ENCL_CL_TRY(clEnqueueNDRangeKernel(queue, kernel->kernel, 2, NULL, global, local, 0, NULL, command));
+    ENCL_CL_TRY(clEnqueueNDRangeKernel(queue, kernel->kernel, 2, NULL, launch.global, launch.local, 0, NULL, command));
 cleanup:
     if (status != ENCL_OK) {
         return encl_fail_context(status, "kernel %s", row->name);

@@ -44,6 +44,15 @@ bool encl_kernel_serves(const encl_kernel_row *row, const encl_shape *shape);
 size_t encl_kernel_candidates(encl_operator op, const encl_shape *shape, encl_family family, const bool *quarantined,
                               const encl_kernel_row **rows, size_t capacity);
 
+// Of rows that are tile heights of one product, that for M rows of it: fewest padded rows, weighed by the loads of
+// weights that the rows of a tile share. One launch does all rows: a second one for the rest would read all weights
+// again, which costs as much as some 20 rows. NULL of none.
+const encl_kernel_row *encl_kernel_choose_height(const encl_kernel_row *const *rows, size_t count, int32_t m);
+
+// True where the runtime gives matrix products to CLBlast: asked for, or by itself for devices of the group family,
+// which has no product of its own yet. CLBlast states no order of summation, so it cannot serve same bits.
+bool encl_kernel_prefers_library(encl_gemm gemm, encl_family family, bool same_bits);
+
 // "plain", "tile", "group" → family; false for another name.
 bool encl_family_parse(const char *name, encl_family *family);
 const char *encl_family_name(encl_family family);
@@ -61,6 +70,14 @@ encl_status encl_kernel_options(const encl_kernel_row *row, const encl_shape *sh
 encl_status encl_kernel_open(const encl_device *device, const encl_kernel_row *row, const encl_shape *shape,
                              encl_kernel *kernel);
 void encl_kernel_close(encl_kernel *kernel); // a zeroed one is allowed
+
+// The work-items of a launch in both dimensions, and of a work-group; 0 where there is nothing to launch.
+typedef struct encl_launch {
+    size_t global[2], local[2];
+} encl_launch;
+encl_launch encl_kernel_launch(const encl_kernel_row *row, const encl_shape *shape);
+// Bytes of local memory of a work-group and of private memory of a work-item, as the driver says.
+encl_status encl_kernel_memory(const encl_kernel *kernel, uint64_t *local_bytes, uint64_t *private_bytes);
 
 // Enqueues one call; buffers in the operator's order. shape->rows ≤ shape->first_row launches nothing.
 // command may be NULL; else the caller releases it (it stays NULL where nothing was launched).
