@@ -7,19 +7,17 @@
 #include "host/cli/input.h"
 #include "host/cli/options.h"
 #include "host/cli/profile.h"
+#include "host/cli/random_batch.h"
 #include "host/cli/session.h"
 #include "host/text/tokenizer.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
-#include "runtime/base/random.h"
 
 enum { KEY_SHAPE = 0x2000, KEY_BATCH, KEY_SEQ, KEY_REPEAT, KEY_CSV, KEY_TRACE, KEY_STRICT, KEY_TOKENS, KEY_POOLING };
 enum {
     REPEAT_DEFAULT = 10,
     REPEAT_LIMIT = 10000,
     LIST_LIMIT = 1 << 16,
-    TOKEN_LIMIT = 1 << 22, // of one batch
-    FIRST_WORD_ID = 1000,  // where BERT's vocabularies begin to hold words
     SEED = 1,
     POOLING_LIMIT = 8,
 };
@@ -118,33 +116,14 @@ static void free_case(encl_profile_case *measured) {
 
 static encl_status make_random(const char *shape, int32_t batch, int32_t length, int32_t vocabulary,
                                encl_profile_case *made) {
-    encl_status status = ENCL_OK;
-    void *memory = NULL;
-    encl_profile_case random = {.batch_size = batch, .length = length};
+    encl_random_batch random = {0};
     *made = (encl_profile_case){0};
-    if ((int64_t)batch * length > TOKEN_LIMIT) {
-        return encl_fail(ENCL_INVALID, "--batch %d, --seq %d: found %" PRId64 " tokens, expected at most %d", batch,
-                         length, (int64_t)batch * length, TOKEN_LIMIT);
+    const encl_status status = encl_random_batch_even(batch, length, vocabulary, SEED, &random);
+    if (status == ENCL_OK) {
+        *made = (encl_profile_case){
+            .batch_size = batch, .length = length, .batch = random.batch, .ids = random.ids, .offsets = random.offsets};
+        snprintf(made->name, sizeof made->name, "%s %dx%d", shape, batch, length);
     }
-    int32_t tokens = batch * length;
-    int32_t first = vocabulary > FIRST_WORD_ID ? FIRST_WORD_ID : 0;
-    uint64_t state = SEED;
-    snprintf(random.name, sizeof random.name, "%s %dx%d", shape, batch, length);
-    ENCL_TRY(encl_allocate((size_t)tokens, sizeof(int32_t), &memory));
-    random.ids = memory;
-    ENCL_TRY(encl_allocate((size_t)batch + 1, sizeof(int32_t), &memory));
-    random.offsets = memory;
-    for (int32_t i = 0; i < tokens; i++) {
-        random.ids[i] = first + (int32_t)(encl_random_next(&state) % (uint64_t)(vocabulary - first));
-    }
-    for (int32_t i = 0; i <= batch; i++) {
-        random.offsets[i] = i * length;
-    }
-    random.batch = (encl_batch){.tokens = tokens, .sequences = batch, .ids = random.ids, .offsets = random.offsets};
-    *made = random;
-    random = (encl_profile_case){0};
-cleanup:
-    free_case(&random);
     return status;
 }
 
@@ -159,8 +138,9 @@ typedef struct packing {
 
 static encl_status pack(packing *packed, const encl_encoding *encoding) {
     size_t tokens = (size_t)packed->tokens;
-    if (tokens + encoding->count > TOKEN_LIMIT) {
-        return encl_fail(ENCL_INVALID, "profile: found more than %d tokens, expected one batch", TOKEN_LIMIT);
+    if (tokens + encoding->count > ENCL_BATCH_TOKENS_MOST) {
+        return encl_fail(ENCL_INVALID, "profile: found more than %d tokens, expected one batch",
+                         ENCL_BATCH_TOKENS_MOST);
     }
     encl_status status = encl_reserve(&packed->ids, &packed->id_capacity, tokens + encoding->count, sizeof(int32_t));
     if (status == ENCL_OK) {
