@@ -72,6 +72,23 @@ size_t encl_kernel_candidates(encl_operator op, const encl_shape *shape, encl_fa
     return count;
 }
 
+size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_family family, const bool *quarantined,
+                               bool one_order, const encl_kernel_row **rows, size_t capacity) {
+    const encl_kernel_row *found[16];
+    const size_t most = sizeof found / sizeof found[0];
+    size_t count = encl_kernel_candidates(op, shape, family, quarantined, found, most);
+    size_t kept = 0;
+    count = count < most ? count : most;
+    for (size_t i = 0; i < count && kept < capacity; i++) {
+        const bool fits = i == 0 || (op == ENCL_OP_LINEAR && found[i]->family == found[0]->family &&
+                                     (!one_order || (found[i]->order == found[0]->order && found[0]->order != 0)));
+        if (fits) {
+            rows[kept++] = found[i];
+        }
+    }
+    return kept;
+}
+
 const encl_kernel_row *encl_kernel_choose_height(const encl_kernel_row *const *rows, size_t count, int32_t m) {
     const encl_kernel_row *best = NULL;
     double best_cost = 0;
@@ -89,6 +106,10 @@ const encl_kernel_row *encl_kernel_choose_height(const encl_kernel_row *const *r
 
 bool encl_kernel_prefers_library(encl_gemm gemm, encl_family family, bool same_bits) {
     return gemm == ENCL_GEMM_CLBLAST || (gemm == ENCL_GEMM_AUTO && family == ENCL_FAMILY_GROUP && !same_bits);
+}
+
+bool encl_kernel_keeps_bits(encl_same_bits same_bits, encl_device_type type) {
+    return same_bits == ENCL_SAME_BITS_ON || (same_bits == ENCL_SAME_BITS_AUTO && type == ENCL_DEVICE_CPU);
 }
 
 encl_status encl_kernel_options(const encl_kernel_row *row, const encl_shape *shape, char **options) {

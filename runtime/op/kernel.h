@@ -44,6 +44,11 @@ bool encl_kernel_serves(const encl_kernel_row *row, const encl_shape *shape);
 size_t encl_kernel_candidates(encl_operator op, const encl_shape *shape, encl_family family, const bool *quarantined,
                               const encl_kernel_row **rows, size_t capacity);
 
+// The rows that a step of this operator and shape keeps, best first: one, of LINEAR all tile heights of the best row's
+// family; with one_order only those that add in the same order. Writes at most `capacity`; returns how many.
+size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_family family, const bool *quarantined,
+                               bool one_order, const encl_kernel_row **rows, size_t capacity);
+
 // Of rows that are tile heights of one product, that for M rows of it: fewest padded rows, weighed by the loads of
 // weights that the rows of a tile share. One launch does all rows: a second one for the rest would read all weights
 // again, which costs as much as some 20 rows. NULL of none.
@@ -52,6 +57,9 @@ const encl_kernel_row *encl_kernel_choose_height(const encl_kernel_row *const *r
 // True where the runtime gives matrix products to CLBlast: asked for, or by itself for devices of the group family,
 // which has no product of its own yet. CLBlast states no order of summation, so it cannot serve same bits.
 bool encl_kernel_prefers_library(encl_gemm gemm, encl_family family, bool same_bits);
+
+// True where a sequence's result must not depend on its batch: asked for, or by itself on CPU devices.
+bool encl_kernel_keeps_bits(encl_same_bits same_bits, encl_device_type type);
 
 // "plain", "tile", "group" → family; false for another name.
 bool encl_family_parse(const char *name, encl_family *family);
