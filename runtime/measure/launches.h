@@ -3,8 +3,8 @@
 #ifndef ENCL_MEASURE_LAUNCHES_H
 #define ENCL_MEASURE_LAUNCHES_H
 
-#include "runtime/device/command.h"
-#include "runtime/measure/sampler.h"
+#include "runtime/measure/trial.h"
+#include "runtime/op/check_buffers.h"
 
 // What is launched. launch() enqueues number `index` (from 0, one higher at every launch); where command is not NULL,
 // it receives the handle of a command whose time is the launch's, for the caller to release.
@@ -17,17 +17,21 @@ typedef struct encl_launches {
     bool wall;   // besides, by the host's clock, on the queue that has no profiling
 } encl_launches;
 
-typedef struct encl_launch_times {
-    encl_samples samples; // of one launch, by `timer`
-    const char *timer;    // "event" or "wall"
-    int64_t inner;        // launches in a sample
-    encl_statistics wall; // of one launch, where it was asked for and timer is "event"; else as samples.statistics
-    size_t last;          // index of the last launch
-} encl_launch_times;
-
 // The device must be acquired. On failure *times is zeroed, which may be freed too; nothing is running any more in
 // either case.
 encl_status encl_launches_time(const encl_launches *launches, const encl_sampling *sampling, encl_launch_times *times);
 void encl_launch_times_free(encl_launch_times *times);
+
+// ---- Copies of buffers ------------------------------------------------------------------------------------
+
+// For launches in turn that find none of them in the device's cache: as many as exceed twice that, within bounds; with
+// `hot`, one. as_given: see encl_check_buffers_create.
+typedef struct encl_buffer_sets {
+    encl_check_buffers *sets;
+    size_t count;
+} encl_buffer_sets;
+encl_status encl_buffer_sets_create(const encl_device *device, const encl_check_inputs *inputs, bool as_given, bool hot,
+                                    encl_buffer_sets *sets);
+void encl_buffer_sets_free(encl_buffer_sets *sets);
 
 #endif

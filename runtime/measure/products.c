@@ -5,6 +5,8 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/measure/launches.h"
+#include "runtime/op/library.h"
 
 enum { SEED = 7 };
 
@@ -16,7 +18,7 @@ encl_check_case encl_product_case(const encl_product *product) {
 
 typedef struct subject {
     const encl_product *product;
-    const encl_trial_sets *sets;
+    const encl_buffer_sets *sets;
     encl_buffer scratch;
 } subject;
 
@@ -55,7 +57,7 @@ encl_status encl_product_run(const encl_device *device, const encl_product *prod
     encl_status status = ENCL_OK;
     const encl_check_case check = encl_product_case(product);
     encl_check_inputs inputs = {0};
-    encl_trial_sets sets = {0};
+    encl_buffer_sets sets = {0};
     uint32_t *found = NULL;
     size_t scratch_bytes = 0;
     subject s = {product, &sets, NULL};
@@ -64,7 +66,7 @@ encl_status encl_product_run(const encl_device *device, const encl_product *prod
     *trial = (encl_trial){0};
     ENCL_TRY(encl_check_inputs_make(row_of_linear(), &check, &inputs));
     memset(inputs.operands[2].host, 0, inputs.operands[2].words * 4); // no bias
-    ENCL_TRY(encl_trial_sets_create(device, &inputs, true, options->hot, &sets));
+    ENCL_TRY(encl_buffer_sets_create(device, &inputs, true, options->hot, &sets));
     const encl_library_product first = on_set(product, &sets.sets[0]);
     ENCL_TRY(encl_library_scratch(device, &first, &scratch_bytes));
     if (scratch_bytes > 0) {
@@ -78,7 +80,7 @@ encl_status encl_product_run(const encl_device *device, const encl_product *prod
     trial->bytes = inputs.bytes;
 cleanup:
     encl_buffer_release(s.scratch);
-    encl_trial_sets_free(&sets);
+    encl_buffer_sets_free(&sets);
     encl_check_inputs_free(&inputs);
     free(found);
     if (status != ENCL_OK) {
@@ -107,12 +109,13 @@ static bool ends_tuning(encl_status status) {
 }
 
 encl_status encl_product_tune(const encl_device *device, const encl_product *product, const encl_sampling *sampling,
-                              double seconds, const encl_library_tuning **best) {
+                              double seconds, const char **best) {
     encl_status status = ENCL_OK;
     const encl_trial_options options = short_trial(sampling);
     const encl_library_tuning *tunings;
     const size_t count = encl_library_tunings(device, &tunings);
     const int64_t end = encl_clock_ns() + (int64_t)(seconds * 1e9);
+    const encl_library_tuning *fastest = NULL;
     const encl_library_tuning *last = NULL;
     double best_ns = 0;
     *best = NULL;
@@ -129,13 +132,17 @@ encl_status encl_product_tune(const encl_device *device, const encl_product *pro
         } else if (!trial.check.passed) {
             encl_warn("CLBlast with %s computes wrong numbers on %s (%s)", tunings[i].name,
                       encl_device_get_info(device)->name, trial.check.reason);
-        } else if (*best == NULL || trial.times.samples.statistics.p50 < best_ns) {
-            *best = &tunings[i];
+        } else if (fastest == NULL || trial.times.samples.statistics.p50 < best_ns) {
+            fastest = &tunings[i];
             best_ns = trial.times.samples.statistics.p50;
         }
         encl_trial_free(&trial);
     }
-    return *best != NULL && *best != last ? encl_library_tune(device, *best) : ENCL_OK;
+    if (fastest == NULL) {
+        return ENCL_OK;
+    }
+    *best = fastest->text;
+    return fastest != last ? encl_library_tune(device, fastest) : ENCL_OK;
 }
 
 // ---- The choice -------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@
 #define ENCL_MEASURE_PRODUCTS_H
 
 #include "runtime/measure/trial.h"
-#include "runtime/op/library.h"
 
 typedef struct encl_product {
     int32_t m, n, k;
@@ -18,10 +17,11 @@ encl_status encl_product_run(const encl_device *device, const encl_product *prod
                              encl_trial *trial);
 
 // Tries the sets of parameters that suit the device on one product and uses the fastest that computes right from then
-// on (encl_library_tune: there is no way back). *best is NULL where none does; no failure then. seconds bounds how long
-// further sets are tried. A status other than OK is an interruption or lack of memory.
+// on, without a way back: CLBlast cannot give its defaults again. *best says which, a constant; NULL where none does,
+// which is no failure. seconds bounds how long further sets are tried. A status other than OK is an interruption or
+// lack of memory.
 encl_status encl_product_tune(const encl_device *device, const encl_product *product, const encl_sampling *sampling,
-                              double seconds, const encl_library_tuning **best);
+                              double seconds, const char **best);
 
 // Who would compute the product in an executable with these options; row is NULL where the library does.
 typedef struct encl_product_choice {

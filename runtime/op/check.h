@@ -3,7 +3,7 @@
 #ifndef ENCL_OP_CHECK_H
 #define ENCL_OP_CHECK_H
 
-#include "runtime/op/kernel.h"
+#include "runtime/op/kernel_row.h"
 
 // What a check runs on. `shape` holds everything a launch needs; the check fills the members that follow from others
 // (counts of list entries) and strides that are 0, with odd ones where the operator allows. ATTENTION, KEYS and POOL
@@ -34,10 +34,12 @@ typedef struct encl_check_result {
 // static arrays.
 void encl_check_small(const encl_kernel_row *row, const encl_shape *node, encl_check_case *result);
 
+struct encl_kernel; // kernel.h
+
 // Builds inputs from the seed (row padding holds NaN, the output lies between guard words and is filled with a NaN
 // pattern), launches once, reads back, compares all of it (check_inputs.h, check_buffers.h and check_compare.h are the
 // parts of this). A status other than OK is a failure of OpenCL or memory, not of the numbers.
-encl_status encl_check_kernel(const encl_device *device, const encl_kernel *kernel, const encl_check_case *check,
+encl_status encl_check_kernel(const encl_device *device, const struct encl_kernel *kernel, const encl_check_case *check,
                               encl_check_result *result);
 
 #endif

@@ -3,6 +3,7 @@
 #define ENCL_OP_CHECK_BUFFERS_H
 
 #include "runtime/op/check_compare.h"
+#include "runtime/op/kernel.h"
 
 typedef struct encl_check_buffers {
     encl_buffer at[ENCL_OPERATOR_BUFFERS]; // in the operator's order
