@@ -130,6 +130,9 @@ static const encl_command *const commands[] = {
     &encl_command_bench_peak,
     &encl_command_bench_kernels,
     &encl_command_bench_gemm,
+    &encl_command_bench_model,
+    &encl_command_bench_compare,
+    &encl_command_bench_ab,
     NULL,
 };
 

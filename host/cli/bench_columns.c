@@ -15,11 +15,11 @@
         TEXT("dtype", NULL), TEXT("shape", NULL)
 
 // What statistics say of a launch or run, in microseconds.
-#define TIMES                                                                                                      \
-    COUNT("n", "n"), COUNT("inner", NULL), COUNT("warmup", NULL), TEXT("stop", NULL), TEXT("timer", "timer"),      \
-        REAL("first_us", 3, NULL), REAL("min_us", 3, NULL), REAL("p50_us", 3, "p50 us"), REAL("mean_us", 3, NULL), \
-        REAL("sd_us", 3, NULL), REAL("riqr_pct", 2, "+-%"), REAL("ci_lo_us", 3, NULL), REAL("ci_hi_us", 3, NULL),  \
-        REAL("p90_us", 3, NULL), REAL("p95_us", 3, NULL), REAL("p99_us", 3, NULL), REAL("max_us", 3, NULL),        \
+#define TIMES                                                                                                          \
+    COUNT("n", "n"), COUNT("inner", NULL), COUNT("warmup", NULL), TEXT("stop", NULL), TEXT("timer", "timer"),          \
+        REAL("first_us", 3, NULL), REAL("min_us", 3, NULL), REAL("p50_us", 3, "p50 us"), REAL("mean_us", 3, NULL),     \
+        REAL("sd_us", 3, NULL), REAL("riqr_pct", 2, "spread %"), REAL("ci_lo_us", 3, NULL), REAL("ci_hi_us", 3, NULL), \
+        REAL("p90_us", 3, NULL), REAL("p95_us", 3, NULL), REAL("p99_us", 3, NULL), REAL("max_us", 3, NULL),            \
         COUNT("outliers", NULL)
 
 // How near that is to what the device can do.
