@@ -130,11 +130,6 @@ static void free_slot(encl_executable *e, encl_slot *slot) {
     free(slot->event.begins);
 }
 
-static bool choose_same_bits(const encl_executable_options *options, const encl_device_info *info) {
-    return options->same_bits == ENCL_SAME_BITS_ON ||
-           (options->same_bits == ENCL_SAME_BITS_AUTO && info->type == ENCL_DEVICE_CPU);
-}
-
 // Chooses families and providers, then lowers and builds until every kernel passes its self-check.
 static encl_status compile(encl_executable *e, const encl_graph *graph, const encl_executable_options *options) {
     encl_status status = ENCL_OK;
@@ -146,11 +141,9 @@ static encl_status compile(encl_executable *e, const encl_graph *graph, const en
     if (!encl_family_parse(family, &lowering.family)) {
         return encl_fail(ENCL_INVALID, "kernel family '%s', expected plain, tile or group", family);
     }
-    e->info.same_bits = choose_same_bits(options, info);
+    e->info.same_bits = encl_kernel_keeps_bits(options->same_bits, info->type);
     lowering.one_order = e->info.same_bits;
-    // The group family has no product of its own yet, so its devices take the library's.
-    lowering.library = options->gemm == ENCL_GEMM_CLBLAST ||
-                       (options->gemm == ENCL_GEMM_AUTO && lowering.family == ENCL_FAMILY_GROUP && !e->info.same_bits);
+    lowering.library = encl_kernel_prefers_library(options->gemm, lowering.family, e->info.same_bits);
     if (lowering.library && options->same_bits == ENCL_SAME_BITS_ON) {
         return encl_fail(ENCL_INVALID, "CLBlast states no order of summation, so it cannot serve --same-bits");
     }

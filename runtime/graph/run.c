@@ -125,32 +125,11 @@ cleanup:
     return status;
 }
 
-static int32_t tile_rows(const encl_kernel_row *row) {
-    return row->grid[0].axis == ENCL_AXIS_ROWS ? row->grid[0].block : 1;
-}
-
-// The tile height for M rows: fewest padded rows, weighed by the loads of weights that the rows of a tile share. One
-// launch does all rows: a second one for the rest would read all weights again, which costs as much as some 20 rows.
-static const encl_kernel_row *choose_height(const encl_step *step, int32_t rows) {
-    const encl_kernel_row *best = NULL;
-    double best_cost = 0;
-    for (size_t i = 0; i < step->row_count; i++) {
-        const int32_t height = tile_rows(step->rows[i]);
-        const int32_t padded = (rows + height - 1) / height * height;
-        const double cost = padded * (1.0 + 1.0 / height);
-        if (best == NULL || cost < best_cost) {
-            best = step->rows[i];
-            best_cost = cost;
-        }
-    }
-    return best;
-}
-
 static encl_status run_linear(const encl_executable *e, encl_event *run, encl_queue queue, const encl_step *step,
                               int32_t rows, encl_buffer *buffers) {
     encl_status status = ENCL_OK;
     const encl_device_weight *weight = &e->weights[step->operands[1].index];
-    const encl_kernel_row *row = choose_height(step, rows);
+    const encl_kernel_row *row = encl_kernel_choose_height(step->rows, step->row_count, rows);
     for (size_t part = 0; part < weight->part_count; part++) {
         encl_shape shape = step->shape;
         buffers[1] = weight->parts[part].buffer;
