@@ -217,8 +217,7 @@ static encl_status open_run(profile_run *run) {
     ENCL_TRY(encl_model_embed_graph(run->model, &embed, &run->graph));
     run->profile.layers = encl_model_get_info(run->model)->layers;
     if (run->call->globals->json) {
-        ENCL_TRY(encl_profile_print_header(encl_model_get_info(run->model), encl_device_get_info(run->device),
-                                           &run->profile));
+        ENCL_TRY(encl_profile_print_header(run->call, encl_model_get_info(run->model), run->device, &run->profile));
     }
 cleanup:
     return status;
