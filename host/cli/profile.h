@@ -20,6 +20,11 @@ encl_status encl_profile_write(const char *path, const encl_profile *profile);
 // INVALID where the path's ending asks for none; `option` is named in the message.
 encl_status encl_profile_check_path(const char *option, const char *path);
 
+// An empty profile of this use of the program.
+encl_status encl_profile_begin(const encl_globals *globals, encl_profile *profile);
+// Runs a command and writes all its runs to --profile's FILE, where it ends well or is interrupted.
+encl_status encl_profile_command(const encl_command *command, encl_globals *globals, encl_call *call);
+
 // ---- Measuring a case -------------------------------------------------------------------------------------
 
 // What is profiled: one packed batch.
