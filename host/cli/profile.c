@@ -16,7 +16,8 @@ enum {
     KEY_STRICT,
     KEY_TOKENS,
     KEY_POOLING,
-    KEY_ALL
+    KEY_ALL,
+    KEY_NO_PEAKS
 };
 enum {
     REPEAT_DEFAULT = 10,
@@ -35,6 +36,7 @@ typedef struct settings {
     const char *csv;
     const char *trace;
     bool all;
+    bool no_peaks;
     bool strict;
     bool tokens;
     encl_pooling pooling[POOLING_LIMIT];
@@ -52,6 +54,7 @@ static const struct argp_option options[] = {
     {"trace", KEY_TRACE, "FILE", 0, "Write a trace (JSON) for chrome://tracing or Perfetto", 0},
     {"tokens", KEY_TOKENS, NULL, 0, "Compute every token's last hidden state instead of one vector a text", 0},
     {"pooling", KEY_POOLING, "LIST", 0, "Pool like embed --pooling; cls computes only the rows it needs", 0},
+    {"no-peaks", KEY_NO_PEAKS, NULL, 0, "Do not measure what the device can do at best", 0},
     {"strict", KEY_STRICT, NULL, 0, "Exit with 4 where the parts do not add up to the wall time", 0},
     {0},
 };
@@ -87,6 +90,9 @@ static encl_status take_option(void *taken, int key, const char *value) {
         break;
     case KEY_ALL:
         chosen->all = true;
+        break;
+    case KEY_NO_PEAKS:
+        chosen->no_peaks = true;
         break;
     case KEY_TOKENS:
         chosen->tokens = true;
