@@ -138,7 +138,7 @@ static bool is_picked(const encl_bench_session *session, const trial_case *c) {
     }
     const size_t count =
         encl_kernel_choose_rows(c->row->op, shape, family, NULL, keeps, rows, sizeof rows / sizeof rows[0]);
-    return encl_kernel_choose_height(rows, count, shape->rows) == c->row;
+    return count > 0 && rows[encl_kernel_choose_height(rows, count, shape->rows)] == c->row;
 }
 
 // ---- One case ---------------------------------------------------------------------------------------------

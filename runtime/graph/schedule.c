@@ -70,8 +70,8 @@ encl_status encl_lower_add_step(encl_lowerer *l, encl_step *step) {
         ENCL_TRY(encl_lower_choose_rows(l, step));
     }
     ENCL_TRY(encl_reserve((void **)&s->steps, &s->step_capacity, s->step_count + 1, sizeof *s->steps));
+    ENCL_TRY(encl_lower_say_why(l, step));
     step->layer = l->layer;
-    step->why = step->why != NULL ? step->why : "";
     for (size_t i = 0; i < ENCL_OPERATOR_BUFFERS; i++) {
         const encl_operand *o = &step->operands[i];
         if (o->kind == ENCL_OPERAND_TENSOR) {
@@ -440,5 +440,9 @@ void encl_schedule_destroy(encl_schedule *schedule) {
     free(schedule->tensors);
     free(schedule->weights);
     free(schedule->outputs);
+    for (size_t i = 0; i < schedule->text_count; i++) {
+        free(schedule->texts[i]);
+    }
+    free(schedule->texts);
     free(schedule);
 }

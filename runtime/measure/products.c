@@ -159,7 +159,7 @@ encl_product_choice encl_product_choose(const encl_device *device, encl_gemm gem
     if (!choice.library) {
         const size_t count = encl_kernel_choose_rows(ENCL_OP_LINEAR, &check.shape, family, NULL, keeps, rows,
                                                      sizeof rows / sizeof rows[0]);
-        choice.row = encl_kernel_choose_height(rows, count, product->m);
+        choice.row = count > 0 ? rows[encl_kernel_choose_height(rows, count, product->m)] : NULL;
     }
     return choice;
 }

@@ -88,15 +88,19 @@ size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_f
     return kept;
 }
 
-const encl_kernel_row *encl_kernel_choose_height(const encl_kernel_row *const *rows, size_t count, int32_t m) {
-    const encl_kernel_row *best = NULL;
+int32_t encl_kernel_tile_rows(const encl_kernel_row *row) {
+    return row->grid[0].axis == ENCL_AXIS_ROWS ? row->grid[0].block : 1;
+}
+
+size_t encl_kernel_choose_height(const encl_kernel_row *const *rows, size_t count, int32_t m) {
+    size_t best = 0;
     double best_cost = 0;
     for (size_t i = 0; i < count; i++) {
-        const int32_t height = rows[i]->grid[0].axis == ENCL_AXIS_ROWS ? rows[i]->grid[0].block : 1;
+        const int32_t height = encl_kernel_tile_rows(rows[i]);
         const int32_t padded = (m + height - 1) / height * height;
         const double cost = padded * (1.0 + 1.0 / height);
-        if (best == NULL || cost < best_cost) {
-            best = rows[i];
+        if (i == 0 || cost < best_cost) {
+            best = i;
             best_cost = cost;
         }
     }

@@ -49,8 +49,11 @@ size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_f
 
 // Of rows that are tile heights of one product, that for M rows of it: fewest padded rows, weighed by the loads of
 // weights that the rows of a tile share. One launch does all rows: a second one for the rest would read all weights
-// again, which costs as much as some 20 rows. NULL of none.
-const encl_kernel_row *encl_kernel_choose_height(const encl_kernel_row *const *rows, size_t count, int32_t m);
+// again, which costs as much as some 20 rows. The index in rows; count must not be 0.
+size_t encl_kernel_choose_height(const encl_kernel_row *const *rows, size_t count, int32_t m);
+
+// Rows of the output that a work-group covers, or 1.
+int32_t encl_kernel_tile_rows(const encl_kernel_row *row);
 
 // True where the runtime gives matrix products to CLBlast: asked for, or by itself for devices of the group family,
 // which has no product of its own yet. CLBlast states no order of summation, so it cannot serve same bits.
