@@ -90,23 +90,23 @@ static bool stops(fault_call call, bool work, cl_int *code) {
 
 #define CARE false
 #define WORK true
-#define STATUS_CALL(class, name, parameters, arguments)               \
-    static cl_int CL_API_CALL pass_##name parameters {                \
-        cl_int code = CL_SUCCESS;                                     \
+#define STATUS_CALL(class, name, parameters, arguments)                          \
+    static cl_int CL_API_CALL pass_##name parameters {                           \
+        cl_int code = CL_SUCCESS;                                                \
         return stops(CALL_##name, class, &code) ? code : target->name arguments; \
     }
 ENCL_FAULT_STATUS_CALLS(STATUS_CALL)
 
-#define MAKING_CALL(type, name, parameters, arguments)  \
-    static type CL_API_CALL pass_##name parameters {    \
-        cl_int code = CL_SUCCESS;                       \
-        if (stops(CALL_##name, WORK, &code)) {          \
-            if (errcode != NULL) {                      \
-                *errcode = code;                        \
-            }                                           \
-            return NULL;                                \
-        }                                               \
-        return target->name arguments;                  \
+#define MAKING_CALL(type, name, parameters, arguments) \
+    static type CL_API_CALL pass_##name parameters {   \
+        cl_int code = CL_SUCCESS;                      \
+        if (stops(CALL_##name, WORK, &code)) {         \
+            if (errcode != NULL) {                     \
+                *errcode = code;                       \
+            }                                          \
+            return NULL;                               \
+        }                                              \
+        return target->name arguments;                 \
     }
 ENCL_FAULT_MAKING_CALLS(MAKING_CALL)
 
@@ -157,8 +157,8 @@ static cl_mem CL_API_CALL own_clCreateBuffer(cl_context context, cl_mem_flags fl
         return NULL;
     }
     cl_mem made = pass_clCreateBuffer(context, flags, size, host, errcode);
-    if (made == NULL || target->clSetMemObjectDestructorCallback(made, buffer_is_gone, (void *)(uintptr_t)size) !=
-                            CL_SUCCESS) {
+    if (made == NULL ||
+        target->clSetMemObjectDestructorCallback(made, buffer_is_gone, (void *)(uintptr_t)size) != CL_SUCCESS) {
         give_memory(size);
     }
     return made;
@@ -218,22 +218,22 @@ static cl_event make_gate(fault_call call, cl_command_queue queue, cl_uint *wait
     return gate;
 }
 
-#define COMMAND(name, parameters, arguments)                                        \
-    static cl_int CL_API_CALL pass_##name parameters {                              \
-        cl_int code = CL_SUCCESS;                                                   \
-        cl_event longer[MOST_WAITS + 1];                                            \
-        if (stops(CALL_##name, WORK, &code)) {                                      \
-            return code;                                                            \
-        }                                                                           \
-        if (lacks_memory(MEMORY_LAZY)) {                                            \
-            return CL_MEM_OBJECT_ALLOCATION_FAILURE;                                \
-        }                                                                           \
-        cl_event gate = make_gate(CALL_##name, queue, &waits, &wait_list, longer);  \
-        code = target->name arguments;                                              \
-        if (gate != NULL) {                                                         \
-            target->clReleaseEvent(gate);                                           \
-        }                                                                           \
-        return code;                                                                \
+#define COMMAND(name, parameters, arguments)                                       \
+    static cl_int CL_API_CALL pass_##name parameters {                             \
+        cl_int code = CL_SUCCESS;                                                  \
+        cl_event longer[MOST_WAITS + 1];                                           \
+        if (stops(CALL_##name, WORK, &code)) {                                     \
+            return code;                                                           \
+        }                                                                          \
+        if (lacks_memory(MEMORY_LAZY)) {                                           \
+            return CL_MEM_OBJECT_ALLOCATION_FAILURE;                               \
+        }                                                                          \
+        cl_event gate = make_gate(CALL_##name, queue, &waits, &wait_list, longer); \
+        code = target->name arguments;                                             \
+        if (gate != NULL) {                                                        \
+            target->clReleaseEvent(gate);                                          \
+        }                                                                          \
+        return code;                                                               \
     }
 ENCL_FAULT_COMMANDS(COMMAND)
 

@@ -15,7 +15,7 @@ static const char *const call_names[CALL_COUNT] = {
 #undef CALL
 #undef COMMAND
 #undef MAKING
-    "callback"};
+        "callback"};
 
 // Calls `first` to `last` of one entry point fail with a code.
 typedef struct rule {

@@ -21,7 +21,7 @@ typedef enum fault_call {
 #undef CALL
 #undef COMMAND
 #undef MAKING
-    CALL_callback, // no call: an event callback that the driver makes
+        CALL_callback, // no call: an event callback that the driver makes
     CALL_COUNT,
 } fault_call;
 
