@@ -62,6 +62,7 @@ cleanup:
 // What came of making one kernel.
 typedef struct outcome {
     encl_status status; // BUILD, DEVICE, DEVICE_MEMORY: the row is of no use here; others end the executable
+    bool lost;          // the device does nothing any more: it is not the row's fault
     char *detail;       // why, for these; NULL for OK
 } outcome;
 
@@ -112,6 +113,7 @@ static void make_one(void *context, size_t i) {
         if (encl_copy_text(detail, strlen(detail), &result->detail) != ENCL_OK) {
             result->detail = NULL;
         }
+        result->lost = result->status != ENCL_BUILD && !encl_device_works(work->device);
         encl_kernel_close(kernel);
         kernel->row = row;
     }
@@ -134,17 +136,21 @@ encl_status encl_kernels_open(const encl_device *device, const encl_schedule *sc
     count = made.count;
     ENCL_TRY(encl_allocate(count, sizeof *work.outcomes, (void **)&work.outcomes));
     encl_parallel(count, build_threads(device), make_one, &work);
+    // What ends the executable ends it before rows are blamed.
+    for (size_t i = 0; i < count; i++) {
+        if (work.outcomes[i].status != ENCL_OK && (work.outcomes[i].lost || !is_of_no_use(work.outcomes[i].status))) {
+            status = work.outcomes[i].status;
+            encl_status_set_detail(work.outcomes[i].detail);
+            goto cleanup;
+        }
+    }
     for (size_t i = 0; i < count; i++) {
         const char *detail = work.outcomes[i].detail == NULL ? "" : work.outcomes[i].detail;
-        if (is_of_no_use(work.outcomes[i].status)) {
+        if (work.outcomes[i].status != ENCL_OK) {
             const encl_kernel_row *row = made.kernels[i].row;
             encl_warn("kernel %s is not used on %s: %s", row->name, encl_device_get_info(device)->name, detail);
             quarantined[row - encl_kernel_rows] = true;
             *again = true;
-        } else if (work.outcomes[i].status != ENCL_OK) {
-            status = work.outcomes[i].status;
-            encl_status_set_detail(detail);
-            goto cleanup;
         } else {
             made.from_cache += made.kernels[i].program->from_cache;
         }
