@@ -94,17 +94,28 @@ static bool is_of_no_use(encl_status status) {
     return status == ENCL_BUILD || status == ENCL_DEVICE || status == ENCL_DEVICE_MEMORY;
 }
 
-// One kernel from start to end. What came from the cache and fails is built from source and checked once more.
+// One kernel from start to end. One that fails is given a second chance: what came from the cache is built from source,
+// and a device may have been short of something. What the compiler or the check said of a fresh build will not change.
 static void make_one(void *context, size_t i) {
     build_work *work = context;
+    const encl_device *device = work->device;
     encl_kernel *kernel = &work->set->kernels[i];
     const encl_kernel_row *row = kernel->row;
     outcome *result = &work->outcomes[i];
-    result->status = build_and_check(work->device, row, &work->set->shapes[i], kernel);
-    if (is_of_no_use(result->status) && kernel->program != NULL && kernel->program->from_cache) {
-        encl_program_forget(kernel->program);
-        encl_kernel_close(kernel);
-        result->status = build_and_check(work->device, row, &work->set->shapes[i], kernel);
+    result->status = build_and_check(device, row, &work->set->shapes[i], kernel);
+    if (is_of_no_use(result->status)) {
+        const bool cached = kernel->program != NULL && kernel->program->from_cache;
+        const encl_status first = result->status;
+        const bool works = first == ENCL_BUILD || encl_device_works(device);
+        if (works && (cached || first != ENCL_BUILD)) {
+            encl_warn("kernel %s failed on %s and is %s: %s", row->name, encl_device_get_info(device)->name,
+                      cached ? "built again" : "tried again", encl_status_detail());
+            if (cached) {
+                encl_program_forget(kernel->program);
+            }
+            encl_kernel_close(kernel);
+            result->status = build_and_check(device, row, &work->set->shapes[i], kernel);
+        }
     }
     if (result->status == ENCL_OK) {
         encl_program_keep(kernel->program);
@@ -113,7 +124,7 @@ static void make_one(void *context, size_t i) {
         if (encl_copy_text(detail, strlen(detail), &result->detail) != ENCL_OK) {
             result->detail = NULL;
         }
-        result->lost = result->status != ENCL_BUILD && !encl_device_works(work->device);
+        result->lost = result->status != ENCL_BUILD && !encl_device_works(device);
         encl_kernel_close(kernel);
         kernel->row = row;
     }

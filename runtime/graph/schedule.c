@@ -53,6 +53,14 @@ static encl_status add_weight(encl_lowerer *l, int32_t source, encl_operand *ope
     return add_weights(l, ENCL_LAYOUT_ROWS, &source, 1, 1, 0, operand);
 }
 
+// Attention that reads key panels is of no use where nothing writes them.
+static bool has_its_keys(const encl_lowerer *l, const encl_step *step, const encl_kernel_row *row) {
+    const encl_kernel_row *keys = NULL;
+    return step->op != ENCL_OP_ATTENTION || row->keys != ENCL_KEYS_PANELS ||
+           encl_kernel_candidates(ENCL_OP_KEYS, &step->shape, l->lowering->family, l->lowering->quarantined, &keys, 1) >
+               0;
+}
+
 encl_status encl_lower_choose_rows(encl_lowerer *l, encl_step *step) {
     const encl_kernel_row *found[16];
     const size_t most = sizeof found / sizeof found[0];
@@ -60,10 +68,10 @@ encl_status encl_lower_choose_rows(encl_lowerer *l, encl_step *step) {
         encl_kernel_candidates(step->op, &step->shape, l->lowering->family, l->lowering->quarantined, found, most);
     count = count < most ? count : most;
     for (size_t i = 0; i < count && step->row_count < ENCL_STEP_ROWS; i++) {
-        const bool fits =
-            i == 0 || (step->op == ENCL_OP_LINEAR && found[i]->family == found[0]->family &&
-                       (!l->lowering->one_order || (found[i]->order == found[0]->order && found[0]->order != 0)));
-        if (fits) {
+        const bool fits = step->row_count == 0 ||
+                          (step->op == ENCL_OP_LINEAR && found[i]->family == found[0]->family &&
+                           (!l->lowering->one_order || (found[i]->order == found[0]->order && found[0]->order != 0)));
+        if (fits && has_its_keys(l, step, found[i])) {
             step->rows[step->row_count++] = found[i];
         }
     }
