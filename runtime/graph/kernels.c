@@ -1,5 +1,6 @@
 #include "runtime/graph/kernels.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,6 +161,7 @@ encl_status encl_kernels_open(const encl_device *device, const encl_schedule *sc
         if (work.outcomes[i].status != ENCL_OK) {
             const encl_kernel_row *row = made.kernels[i].row;
             encl_warn("kernel %s is not used on %s: %s", row->name, encl_device_get_info(device)->name, detail);
+            snprintf(set->failure, sizeof set->failure, "%s: %s", row->name, detail);
             quarantined[row - encl_kernel_rows] = true;
             *again = true;
         } else {

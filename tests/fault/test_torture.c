@@ -101,16 +101,18 @@ static size_t read_counts(const fault_job *job, call_count *calls) {
     return count;
 }
 
-// What a driver's failure is called in the message.
-static const char *named(const char *call) {
-    return strcmp(call, "callback") == 0 ? "a command of the run" : call;
-}
-
 typedef struct torture_case {
     const char *call;
     long number;
     cl_int code;
 } torture_case;
+
+// What a failure is called in the message. A build's says what the compiler said, or its code.
+static const char *named(const torture_case *c) {
+    return strcmp(c->call, "callback") == 0      ? "a command of the run"
+           : c->code == CL_BUILD_PROGRAM_FAILURE ? "CL_BUILD_PROGRAM_FAILURE"
+                                                 : c->call;
+}
 
 // NULL where the outcome is as it should be.
 static const char *judge(const fault_job *job, const torture_case *c, const char *expected) {
@@ -122,9 +124,8 @@ static const char *judge(const fault_job *job, const torture_case *c, const char
         return job->result.exit_code == 0 ? NULL : "no fault happened";
     }
     if (job->result.exit_code == 1) {
-        return strstr(strstr(job->result.err, "encl: error: "), named(c->call)) != NULL
-                   ? NULL
-                   : "the error does not name the call";
+        return strstr(strstr(job->result.err, "encl: error: "), named(c)) != NULL ? NULL
+                                                                                  : "the error does not name the call";
     }
     if (!fault_same_output(job->result.out, expected)) {
         return "a wrong answer";

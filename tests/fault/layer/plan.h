@@ -35,6 +35,7 @@ typedef struct fault_plan {
     cl_uint corrupt_argument;
     const char *build_text; // NULL: none
     fault_call delayed;     // CALL_COUNT: none
+    bool mute;              // event callbacks never come
     unsigned delay_ms;
 } fault_plan;
 
