@@ -172,14 +172,15 @@ static inline void fault_need_layer(void) {
     }
 }
 
-// What is wrong with a result's standard error: every line is encl's, nothing more than warnings on success, exactly
-// one error else. NULL where nothing is.
+// What is wrong with a result's standard error: every line is encl's or CLBlast's, nothing more than warnings on
+// success, exactly one error else. NULL where nothing is.
 static inline const char *fault_bad_messages(const fault_job *job) {
     size_t errors = 0;
     for (const char *line = job->result.err; *line != '\0'; line = strchr(line, '\n') + 1) {
         const bool warning = strncmp(line, "encl: warning: ", strlen("encl: warning: ")) == 0;
         const bool error = strncmp(line, "encl: error: ", strlen("encl: error: ")) == 0;
-        if ((!warning && !error) || strchr(line, '\n') == NULL) {
+        const bool library = strncmp(line, "CLBlast: ", strlen("CLBlast: ")) == 0;
+        if ((!warning && !error && !library) || strchr(line, '\n') == NULL) {
             return "a line that is neither a warning nor an error";
         }
         errors += error;

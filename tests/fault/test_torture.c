@@ -8,9 +8,21 @@
 enum { SAMPLES = 10, MOST_CODES = 3 };
 
 // Texts of two batches, with room to halve a batch.
-static const char *const embed[] = {
-    "embed", "--json", "--max-length=8", "--batch-tokens=16", NULL, "a b", "hello world", "dog", "fox", "over", NULL};
-static const char *arguments[sizeof embed / sizeof embed[0]];
+enum { PROVIDER = 4 };
+static const char *arguments[] = {
+    "embed",
+    "--json",
+    "--max-length=8",
+    "--batch-tokens=16",
+    "--gemm=tile",
+    "tests/fixtures/tiny-bert",
+    "a b",
+    "hello world",
+    "dog",
+    "fox",
+    "over",
+    NULL,
+};
 
 // What may go wrong without a word: nothing hangs on these.
 static const struct {
@@ -190,18 +202,6 @@ static bool wants_all(void) {
     return text != NULL && strcmp(text, "full") == 0;
 }
 
-static void use_arguments(const char *option) {
-    memcpy(arguments, embed, sizeof embed);
-    for (size_t i = 0; i < sizeof embed / sizeof embed[0]; i++) {
-        if (embed[i] == NULL && i + 1 < sizeof embed / sizeof embed[0]) {
-            arguments[i] = "tests/fixtures/tiny-bert";
-        }
-    }
-    if (option != NULL) {
-        arguments[1] = option;
-    }
-}
-
 // The answer of a run that nothing disturbs, and what it calls. Caller frees.
 static char *undisturbed(const char *cache, call_count *calls, size_t *count) {
     fault_job job = {.arguments = arguments, .cache = cache};
@@ -239,14 +239,20 @@ static void torture(const char *cache, long samples) {
 static void test_warm_cache(void **state) {
     (void)state;
     fault_need_layer();
-    use_arguments(NULL);
     torture(in_folder("warm"), wants_all() ? 0 : SAMPLES);
+}
+
+// CLBlast answers with a status of its own, and calls what encl does not.
+static void test_clblast(void **state) {
+    (void)state;
+    fault_need_layer();
+    arguments[PROVIDER] = "--gemm=clblast";
+    torture(in_folder("clblast"), wants_all() ? 0 : 2);
 }
 
 static void test_cold_cache(void **state) {
     (void)state;
     fault_need_layer();
-    use_arguments(NULL);
     torture(NULL, wants_all() ? 0 : 1);
 }
 
@@ -254,6 +260,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_warm_cache),
         cmocka_unit_test(test_cold_cache),
+        cmocka_unit_test(test_clblast),
     };
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }
