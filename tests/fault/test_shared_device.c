@@ -1,5 +1,5 @@
-// A lost device that two executables use: the first to notice cannot drop the context, so it fails and names the
-// device. When the other one is gone, it works again.
+// A lost device that two executables use: the first to notice cannot drop the context, so it fails and names the device.
+// The second is alone then and can. After that, both work again.
 #include <math.h>
 #include <string.h>
 
@@ -42,14 +42,14 @@ static void test_second_user(void **state) {
     assert_int_equal(status, ENCL_DEVICE);
     assert_non_null(strstr(encl_status_detail(), "device 0 ("));
     assert_non_null(strstr(encl_status_detail(), "CL_INVALID_COMMAND_QUEUE (-36)"));
-    assert_int_equal(embed(second, found), ENCL_DEVICE);
-    assert_int_equal(embed(first, found), ENCL_DEVICE);
-
-    encl_embedder_destroy(second);
-    assert_ok(embed(first, found));
-    for (size_t i = 0; i < 64; i++) {
-        assert_true(fabsf(found[i] - expected[i]) <= 1e-5f);
+    encl_embedder *const both[] = {second, first};
+    for (size_t user = 0; user < 2; user++) {
+        assert_ok(embed(both[user], found));
+        for (size_t i = 0; i < 64; i++) {
+            assert_true(fabsf(found[i] - expected[i]) <= 1e-5f);
+        }
     }
+    encl_embedder_destroy(second);
     encl_embedder_destroy(first);
     encl_model_close(model);
 }
