@@ -8,6 +8,7 @@
 #include "host/cli/interrupt.h"
 #include "host/cli/options.h"
 #include "host/cli/output.h"
+#include "host/cli/profile.h"
 #include "runtime/base/memory.h"
 
 // In the order a new user meets them.
@@ -171,7 +172,8 @@ static int run_command(const encl_command *command, int argc, char **argv, encl_
     if (exit_code != ENCL_EXIT_DONE) {
         return exit_code;
     }
-    encl_status status = command->run(&call);
+    const bool collects = globals->profile != NULL && !command->writes_profile;
+    encl_status status = collects ? encl_profile_command(command, globals, &call) : command->run(&call);
     if (status == ENCL_OK) {
         status = encl_print_finish();
     }
