@@ -10,6 +10,7 @@
 #include "host/cli/output.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/hash.h"
+#include "runtime/base/log.h"
 
 enum {
     KEY_SHAPE = ENCL_BENCH_KEYS_END,
@@ -135,6 +136,8 @@ typedef struct model_bench {
     encl_executable_options executable;
     const encl_device **devices;
     size_t device_count;
+    encl_peaks *peaks;        // [device_count]
+    const encl_peaks **known; // [device_count] into peaks; NULL within: never measured
     encl_model_case *cases;
     size_t case_count;
     size_t *order; // of devices × cases
@@ -328,6 +331,23 @@ cleanup:
     return status;
 }
 
+// The devices' limits are written down where they are known. Nothing here is computed with them, so they are not
+// measured.
+static encl_status load_peaks(model_bench *run) {
+    encl_status status = ENCL_OK;
+    void *memory = NULL;
+    ENCL_TRY(encl_allocate(run->device_count, sizeof *run->peaks, &memory));
+    run->peaks = memory;
+    ENCL_TRY(encl_allocate(run->device_count, sizeof *run->known, &memory));
+    run->known = memory;
+    for (size_t i = 0; i < run->device_count; i++) {
+        const bool found = encl_peaks_load(run->devices[i], &run->peaks[i]) == ENCL_OK;
+        run->known[i] = found ? &run->peaks[i] : NULL;
+    }
+cleanup:
+    return status;
+}
+
 static void close_run(model_bench *run) {
     for (size_t i = 0; i < run->case_count; i++) {
         free(run->cases[i].name);
@@ -335,6 +355,8 @@ static void close_run(model_bench *run) {
     }
     free(run->cases);
     free(run->order);
+    free(run->peaks);
+    free(run->known);
     free(run->devices);
     if (run->model != NULL) {
         encl_model_close(run->model);
@@ -471,9 +493,13 @@ static encl_status measure_cases(model_bench *run) {
     const encl_bench_options *options_of = &run->settings->bench;
     const size_t rows = run->device_count * run->case_count;
     hash_weights(run);
+    ENCL_TRY(load_peaks(run));
+    if (run->call->globals->collector != NULL) {
+        encl_warn("--profile: the runs that are timed are profiled too, which may take longer");
+    }
     ENCL_TRY(encl_bench_order(rows, encl_bench_seed(options_of), &run->order));
-    ENCL_TRY(
-        encl_bench_open(options_of, run->call, ENCL_BENCH_MODEL, run->devices, NULL, run->device_count, &run->bench));
+    ENCL_TRY(encl_bench_open(options_of, run->call, ENCL_BENCH_MODEL, run->devices, run->known, run->device_count,
+                             &run->bench));
     encl_bench_header(run->bench, "model", model_block(run));
     encl_bench_expect(run->bench, rows);
     for (size_t i = 0; i < rows; i++) {
