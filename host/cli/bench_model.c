@@ -130,7 +130,7 @@ typedef struct model_bench {
     encl_model *model;
     int64_t open_ns;
     char sha256[ENCL_HASH_TEXT]; // of the weights' file; "" of a shape
-    encl_graph *graph;
+    encl_embed_options embed;
     encl_executable_options executable;
     const encl_device **devices;
     size_t device_count;
@@ -313,8 +313,9 @@ static cJSON *model_block(const model_bench *run) {
 static encl_status open_model(model_bench *run) {
     const settings *chosen = run->settings;
     encl_status status = ENCL_OK;
-    const encl_embed_options embed = {
-        .tokens = chosen->tokens, .pooling = chosen->pooling, .pooling_count = chosen->pooling_count};
+    run->embed.tokens = chosen->tokens;
+    run->embed.pooling = chosen->pooling;
+    run->embed.pooling_count = chosen->pooling_count;
     ENCL_TRY(encl_globals_executable(run->call->globals, &run->executable));
     run->executable.depth = (int32_t)(chosen->depth > 0 ? chosen->depth : chosen->lengths != NULL ? 2 : 1);
     const int64_t start = encl_clock_ns();
@@ -322,7 +323,6 @@ static encl_status open_model(model_bench *run) {
                                    : encl_model_open(run->call->arguments[0], &run->model));
     run->open_ns = encl_clock_ns() - start;
     run->info = encl_model_get_info(run->model);
-    ENCL_TRY(encl_model_embed_graph(run->model, &embed, &run->graph));
     ENCL_TRY(chosen->lengths != NULL ? make_stream_case(run) : make_even_cases(run));
     ENCL_TRY(encl_bench_devices(run->call->globals, &run->devices, &run->device_count));
 cleanup:
@@ -337,7 +337,6 @@ static void close_run(model_bench *run) {
     free(run->cases);
     free(run->order);
     free(run->devices);
-    encl_graph_destroy(run->graph);
     if (run->model != NULL) {
         encl_model_close(run->model);
     }
@@ -435,14 +434,19 @@ static encl_status measure_case(model_bench *run, size_t at) {
     const encl_model_case *measured = &run->cases[at % run->case_count];
     const encl_sampling sampling = encl_bench_sampling(&run->settings->bench);
     encl_model_figures figures = {0};
+    encl_graph *graph = NULL;
     encl_status status = encl_bench_row(run->bench, device, measured->name);
     if (status != ENCL_OK) {
         return status;
     }
     encl_bench_place(run->bench, at);
     fill_case(run, measured);
-    status =
-        encl_model_measure(device, run->graph, measured, &run->executable, run->info->max_length, &sampling, &figures);
+    status = encl_model_embed_graph(run->model, &run->embed, &graph);
+    if (status == ENCL_OK) {
+        status =
+            encl_model_measure(device, &graph, measured, &run->executable, run->info->max_length, &sampling, &figures);
+        encl_graph_destroy(graph);
+    }
     if (status == ENCL_OK) {
         fill_times(run->bench, measured, &figures);
         fill_making(run->bench, &figures);
@@ -481,13 +485,15 @@ cleanup:
 // The fresh process of --start: as much as a program needs that wants one result.
 static encl_status run_once(const model_bench *run) {
     encl_status status = ENCL_OK;
+    encl_graph *graph = NULL;
     encl_executable *executable = NULL;
     encl_event *event = NULL;
     const encl_batch *batch = &run->cases[0].made.batch;
     encl_executable_options chosen = run->executable;
     chosen.capacity.tokens = batch->tokens;
     chosen.capacity.sequences = batch->sequences;
-    ENCL_TRY(encl_executable_create(run->devices[0], run->graph, &chosen, &executable));
+    ENCL_TRY(encl_model_embed_graph(run->model, &run->embed, &graph));
+    ENCL_TRY(encl_executable_create(run->devices[0], graph, &chosen, &executable));
     ENCL_TRY(encl_executable_run(executable, batch, false, &event));
     ENCL_TRY(encl_event_wait(event, -1));
     fputs(encl_model_started, stdout);
@@ -497,6 +503,7 @@ cleanup:
     if (executable != NULL) {
         encl_executable_destroy(executable);
     }
+    encl_graph_destroy(graph);
     return status;
 }
 

@@ -23,8 +23,9 @@ typedef struct encl_model_figures {
     double peak_bytes;                 // resident, of this process, while this case ran; NAN: not known
 } encl_model_figures;
 
-// Makes the case's executable and samples it. options: capacity is set here. On a failure *figures is empty.
-encl_status encl_model_measure(const encl_device *device, const encl_graph *graph, const encl_model_case *measured,
+// Makes the case's executable and samples it. A stream's pipeline takes the graph over and makes it NULL. options:
+// capacity is set here. On a failure *figures is empty.
+encl_status encl_model_measure(const encl_device *device, encl_graph **graph, const encl_model_case *measured,
                                const encl_executable_options *options, int64_t max_length,
                                const encl_sampling *sampling, encl_model_figures *figures);
 void encl_model_figures_free(encl_model_figures *figures);

@@ -171,7 +171,7 @@ static encl_status run_stream(void *context, int64_t *ns) {
     return status;
 }
 
-static encl_status measure_stream(const encl_device *device, const encl_graph *graph, const encl_model_case *measured,
+static encl_status measure_stream(const encl_device *device, encl_graph **graph, const encl_model_case *measured,
                                   const encl_executable_options *options, int64_t max_length,
                                   const encl_sampling *sampling, encl_model_figures *figures) {
     encl_status status = ENCL_OK;
@@ -187,14 +187,14 @@ cleanup:
     return status;
 }
 
-encl_status encl_model_measure(const encl_device *device, const encl_graph *graph, const encl_model_case *measured,
+encl_status encl_model_measure(const encl_device *device, encl_graph **graph, const encl_model_case *measured,
                                const encl_executable_options *options, int64_t max_length,
                                const encl_sampling *sampling, encl_model_figures *figures) {
     *figures = (encl_model_figures){.h2d = NAN, .exec = NAN, .gaps = NAN, .d2h = NAN, .wall = NAN};
     reset_peak_memory();
     const encl_status status = measured->stream
                                    ? measure_stream(device, graph, measured, options, max_length, sampling, figures)
-                                   : measure_batch(device, graph, &measured->made.batch, options, sampling, figures);
+                                   : measure_batch(device, *graph, &measured->made.batch, options, sampling, figures);
     figures->peak_bytes = peak_memory();
     if (status != ENCL_OK) {
         encl_model_figures_free(figures);

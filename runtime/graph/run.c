@@ -294,7 +294,7 @@ static void wait_others(const encl_executable *e) {
     for (int32_t i = 0; i < e->depth; i++) {
         if (e->slots[i].event.taken && e->slots[i].event.last != NULL) {
             // Its failure is its own event's to tell.
-            (void)encl_command_wait(e->slots[i].event.last);
+            encl_command_drain(e->slots[i].event.last);
         }
     }
 }
@@ -323,7 +323,7 @@ encl_status encl_executable_run(encl_executable *e, const encl_batch *batch, boo
     status = enqueue(e, slot, queue);
     if (status != ENCL_OK) {
         // What was enqueued still reads the slot's memory.
-        (void)encl_queue_finish(queue);
+        (void)encl_queue_drain(queue);
         encl_event_drop_commands(run);
         goto cleanup;
     }
@@ -340,15 +340,17 @@ encl_status encl_executable_run(encl_executable *e, const encl_batch *batch, boo
     } else {
         // Before the flush, because Oclgrind never calls back for a command that is over. From here on the driver uses
         // the slot, so a flush that fails cannot take the run back: the wait hands the commands over instead.
-        ENCL_TRY(encl_command_notify(run->last, driver_says_over, run));
-        if (encl_queue_flush(queue) != ENCL_OK) {
-            (void)encl_queue_finish(queue);
+        ENCL_TRY(encl_command_notify(run->last, driver_says_over, run, &run->notice));
+        status = encl_queue_flush(queue);
+        if (status != ENCL_OK && !encl_queue_drain(queue) && encl_notice_cancel(run->notice)) {
+            encl_event_finish(run, status, encl_status_detail());
         }
+        status = ENCL_OK;
     }
     *event = run;
 cleanup:
     if (status != ENCL_OK && run->taken) {
-        (void)encl_queue_finish(queue);
+        (void)encl_queue_drain(queue);
         encl_event_drop_commands(run);
         run->taken = false;
     }

@@ -71,6 +71,14 @@ size_t encl_kernel_candidates(encl_operator op, const encl_shape *shape, encl_fa
     return count;
 }
 
+// Attention that reads key panels is of no use where nothing writes them.
+static bool has_its_keys(const encl_kernel_row *row, const encl_shape *shape, encl_family family,
+                         const bool *quarantined) {
+    const encl_kernel_row *keys = NULL;
+    return row->keys != ENCL_KEYS_PANELS ||
+           encl_kernel_candidates(ENCL_OP_KEYS, shape, family, quarantined, &keys, 1) > 0;
+}
+
 size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_family family, const bool *quarantined,
                                bool one_order, const encl_kernel_row **rows, size_t capacity) {
     const encl_kernel_row *found[16];
@@ -79,9 +87,9 @@ size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_f
     size_t kept = 0;
     count = count < most ? count : most;
     for (size_t i = 0; i < count && kept < capacity; i++) {
-        const bool fits = i == 0 || (op == ENCL_OP_LINEAR && found[i]->family == found[0]->family &&
-                                     (!one_order || (found[i]->order == found[0]->order && found[0]->order != 0)));
-        if (fits) {
+        const bool fits = kept == 0 || (op == ENCL_OP_LINEAR && found[i]->family == found[0]->family &&
+                                        (!one_order || (found[i]->order == found[0]->order && found[0]->order != 0)));
+        if (fits && has_its_keys(found[i], shape, family, quarantined)) {
             rows[kept++] = found[i];
         }
     }

@@ -5,9 +5,10 @@
 // First calls compile and fill CLBlast's process-wide cache, which races before its version 1.6.1.
 static encl_mutex library_mutex = ENCL_MUTEX_INIT;
 
+// CLBlast's own statuses are below -1000; above are OpenCL's.
 static encl_status library_fail(CLBlastStatusCode code, const char *call) {
-    if (code == CLBlastTempBufferAllocFailure) {
-        return encl_fail(ENCL_DEVICE_MEMORY, "%s: CLBlast status %d, out of device memory", call, (int)code);
+    if (code < 0 && code > -1000) {
+        return encl_cl_fail((cl_int)code, call);
     }
     return encl_fail(ENCL_DEVICE, "%s: CLBlast status %d (clblast_c.h lists them)", call, (int)code);
 }
