@@ -139,7 +139,7 @@ static encl_status report(profile_run *run, const encl_profile_case *measured) {
         run->reconciled = false;
     }
     if (run->call->globals->json) {
-        return encl_profile_print_json(&run->profile, measured);
+        return encl_profile_print_json(stdout, &run->profile, measured);
     }
     if (run->profile.case_count > 1) {
         putchar('\n');
@@ -217,7 +217,7 @@ static encl_status open_run(profile_run *run) {
     ENCL_TRY(encl_model_embed_graph(run->model, &embed, &run->graph));
     run->profile.layers = encl_model_get_info(run->model)->layers;
     if (run->call->globals->json) {
-        ENCL_TRY(encl_profile_print_header(encl_model_get_info(run->model), encl_device_get_info(run->device),
+        ENCL_TRY(encl_profile_print_header(stdout, encl_model_get_info(run->model), encl_device_get_info(run->device),
                                            &run->profile));
     }
 cleanup:

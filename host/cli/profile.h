@@ -61,9 +61,9 @@ encl_status encl_profile_print(const encl_profile *profile, const encl_profile_c
 // A line a case.
 encl_status encl_profile_print_summary(const encl_profile *profile);
 
-// JSON lines: the header and a case.
-encl_status encl_profile_print_header(const encl_model_info *model, const encl_device_info *device,
+// JSON lines: the header (model and device may be NULL) and a case.
+encl_status encl_profile_print_header(FILE *stream, const encl_model_info *model, const encl_device_info *device,
                                       const encl_profile *profile);
-encl_status encl_profile_print_json(const encl_profile *profile, const encl_profile_case *of);
+encl_status encl_profile_print_json(FILE *stream, const encl_profile *profile, const encl_profile_case *of);
 
 #endif

@@ -42,16 +42,16 @@ static cJSON *peaks_block(const encl_peaks *peaks) {
     return encl_line_take(&line);
 }
 
-encl_status encl_profile_print_header(const encl_model_info *model, const encl_device_info *device,
+encl_status encl_profile_print_header(FILE *stream, const encl_model_info *model, const encl_device_info *device,
                                       const encl_profile *profile) {
     encl_line line;
     encl_line_start(&line);
     encl_line_text(&line, "schema", "encl.profile/1");
     encl_line_item(&line, "encl", encl_block());
-    encl_line_text(&line, "model", model->path);
-    encl_line_item(&line, "device", device_block(device));
+    encl_line_text(&line, "model", model != NULL ? model->path : NULL);
+    encl_line_item(&line, "device", device != NULL ? device_block(device) : cJSON_CreateNull());
     encl_line_item(&line, "peaks", profile->peaks_known ? peaks_block(&profile->peaks) : cJSON_CreateNull());
-    return encl_line_print(&line, stdout);
+    return encl_line_print(&line, stream);
 }
 
 // ---- Case -------------------------------------------------------------------------------------------------
@@ -176,7 +176,7 @@ static void add_clock(encl_line *line, const encl_profile_case *of) {
     encl_line_figure(line, "clock_width_us", aligned ? (double)clock->width_ns / 1e3 : NAN);
 }
 
-encl_status encl_profile_print_json(const encl_profile *profile, const encl_profile_case *of) {
+encl_status encl_profile_print_json(FILE *stream, const encl_profile *profile, const encl_profile_case *of) {
     encl_line line;
     encl_line_start(&line);
     encl_line_text(&line, "case_id", of->name);
@@ -205,5 +205,5 @@ encl_status encl_profile_print_json(const encl_profile *profile, const encl_prof
     encl_line_item(&line, "layer_operators", groups_block(profile, of, ENCL_PROFILE_BY_BOTH));
     encl_line_item(&line, "plain_samples_ns", samples_block(of->plain_ns, of->plain_runs));
     encl_line_item(&line, "profiled_samples_ns", samples_block(of->wall_ns, of->runs));
-    return encl_line_print(&line, stdout);
+    return encl_line_print(&line, stream);
 }
