@@ -28,7 +28,7 @@ void encl_line_number(encl_line *line, const char *key, double value) {
     encl_line_item(line, key, cJSON_CreateNumber(value));
 }
 
-void encl_line_figure(encl_line *line, const char *key, double value) {
+void encl_line_measured(encl_line *line, const char *key, double value) {
     encl_line_item(line, key, isfinite(value) ? cJSON_CreateNumber(value) : cJSON_CreateNull());
 }
 

@@ -49,4 +49,9 @@ encl_status encl_page_layers(const encl_page *page, const encl_profile_case *of)
 encl_status encl_page_roofline(const encl_page *page, const encl_profile_case *of);
 encl_status encl_page_timeline(const encl_page *page, const encl_profile_case *of);
 
+// Where the numbers come from: encl's build, the machine, the device and its peaks, the command line; without what
+// tells one machine from its like, since pages are shown around. Caller deletes *origin.
+encl_status encl_page_origin(const encl_page *page, cJSON **origin);
+void encl_page_origin_tables(const encl_page *page, const cJSON *origin);
+
 #endif

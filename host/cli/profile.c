@@ -208,6 +208,7 @@ static encl_status profile_texts(profile_run *run) {
 static encl_status open_run(profile_run *run) {
     encl_status status = ENCL_OK;
     const settings *chosen = run->settings;
+    ENCL_TRY(encl_profile_begin(run->call->globals, &run->profile));
     ENCL_TRY(encl_globals_executable(run->call->globals, &run->executable));
     ENCL_TRY(chosen->shape != NULL ? encl_model_open_shape(chosen->shape, SEED, &run->model)
                                    : encl_model_open(run->call->arguments[0], &run->model));
@@ -217,8 +218,7 @@ static encl_status open_run(profile_run *run) {
     ENCL_TRY(encl_model_embed_graph(run->model, &embed, &run->graph));
     run->profile.layers = encl_model_get_info(run->model)->layers;
     if (run->call->globals->json) {
-        ENCL_TRY(encl_profile_print_header(stdout, encl_model_get_info(run->model), encl_device_get_info(run->device),
-                                           &run->profile));
+        ENCL_TRY(encl_profile_print_header(run->call, encl_model_get_info(run->model), run->device, &run->profile));
     }
 cleanup:
     return status;
@@ -233,6 +233,9 @@ static encl_status write_files(const profile_run *run) {
     }
     if (chosen->trace != NULL) {
         ENCL_TRY(encl_profile_write_trace(chosen->trace, &run->profile));
+    }
+    if (run->call->globals->profile != NULL) {
+        ENCL_TRY(encl_profile_write(run->call->globals->profile, &run->profile));
     }
 cleanup:
     return status;
@@ -273,4 +276,5 @@ const encl_command encl_command_profile = {
     .option = take_option,
     .check = check,
     .run = profile,
+    .writes_profile = true,
 };

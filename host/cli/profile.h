@@ -20,6 +20,11 @@ encl_status encl_profile_write(const char *path, const encl_profile *profile);
 // INVALID where the path's ending asks for none; `option` is named in the message.
 encl_status encl_profile_check_path(const char *option, const char *path);
 
+// An empty profile of this use of the program.
+encl_status encl_profile_begin(const encl_globals *globals, encl_profile *profile);
+// Runs a command and writes all its runs to --profile's FILE, where it ends well or is interrupted.
+encl_status encl_profile_command(const encl_command *command, encl_globals *globals, encl_call *call);
+
 // ---- Measuring a case -------------------------------------------------------------------------------------
 
 // What is profiled: one packed batch.
@@ -61,8 +66,8 @@ encl_status encl_profile_print(const encl_profile *profile, const encl_profile_c
 // A line a case.
 encl_status encl_profile_print_summary(const encl_profile *profile);
 
-// JSON lines: the header (model and device may be NULL) and a case.
-encl_status encl_profile_print_header(FILE *stream, const encl_model_info *model, const encl_device_info *device,
+// JSON lines: the header, to standard output, and a case.
+encl_status encl_profile_print_header(const encl_call *call, const encl_model_info *model, const encl_device *device,
                                       const encl_profile *profile);
 encl_status encl_profile_print_json(FILE *stream, const encl_profile *profile, const encl_profile_case *of);
 

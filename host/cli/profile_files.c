@@ -215,9 +215,12 @@ static void put_totals(FILE *stream, const encl_profile_case *c) {
     const struct {
         const char *name;
         double ns;
-    } totals[] = {
-        {"lead", c->parts.lead}, {"tail", c->parts.tail}, {"residual", c->parts.residual}, {"TOTAL=wall", c->wall}};
-    for (size_t i = 0; i < sizeof totals / sizeof totals[0]; i++) {
+    } totals[] = {{"outside", c->outside},
+                  {"lead", c->parts.lead},
+                  {"tail", c->parts.tail},
+                  {"residual", c->parts.residual},
+                  {"TOTAL=wall", c->wall}};
+    for (size_t i = c->outside > 0 ? 0 : 1; i < sizeof totals / sizeof totals[0]; i++) {
         csv_line line = empty_line(c, "TOTAL");
         line.op = totals[i].name;
         line.exec = totals[i].ns;

@@ -163,63 +163,7 @@ static void write_header(const encl_page *page) {
     }
 }
 
-// ---- What ran where ---------------------------------------------------------------------------------------
-
-static void write_fact(const encl_page *page, const char *name, const char *value) {
-    fputs("<tr><th scope=\"row\">", page->stream);
-    encl_html_text(page->stream, name);
-    fputs("</th>", page->stream);
-    encl_html_cell(page->stream, value);
-    fputs("</tr>\n", page->stream);
-}
-
-static void write_peaks(const encl_page *page, const encl_peaks *peaks) {
-    const struct {
-        const char *name, *unit;
-        double value;
-    } rows[] = {{"peak, fp32", "GF/s", peaks->fp32_gflops},      {"peak, fp16", "GF/s", peaks->fp16_gflops},
-                {"peak, int8", "Gop/s", peaks->int8_gops},       {"memory", "GB/s", peaks->memory_gbs},
-                {"empty kernel", "\xc2\xb5s", peaks->launch_us}, {"upload", "GB/s", peaks->upload_gbs},
-                {"download", "GB/s", peaks->download_gbs}};
-    char text[64];
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (isfinite(rows[i].value)) {
-            snprintf(text, sizeof text, "%.4g %s", rows[i].value, rows[i].unit);
-            write_fact(page, rows[i].name, text);
-        }
-    }
-}
-
-static void write_device(const encl_page *page) {
-    static const char *const types[] = {"CPU", "GPU", "accelerator"};
-    const encl_device_info *device = page->profile->device;
-    char text[256];
-    char bytes[ENCL_BYTES_TEXT];
-    if (device == NULL) {
-        return;
-    }
-    fputs("<section aria-labelledby=\"device\"><h2 id=\"device\">Device</h2>\n<div class=\"scroll\"><table "
-          "class=\"plain facts-table\"><caption>What the driver says, and what was measured</caption><tbody>\n",
-          page->stream);
-    write_fact(page, "name", device->name);
-    write_fact(page, "type", device->software ? "software rasterizer" : types[device->type % 3]);
-    write_fact(page, "platform", device->platform);
-    write_fact(page, "platform version", device->platform_version);
-    write_fact(page, "driver", device->driver);
-    write_fact(page, "OpenCL C", device->opencl_c);
-    snprintf(text, sizeof text, "%u, at most %u MHz", device->compute_units, device->clock_mhz);
-    write_fact(page, "compute units", text);
-    write_fact(page, "memory", encl_bytes_text(device->global_memory, bytes));
-    write_fact(page, "local memory", encl_bytes_text(device->local_memory, bytes));
-    snprintf(text, sizeof text, "%llu ns", (unsigned long long)device->timer_resolution_ns);
-    write_fact(page, "timer resolution, as stated", text);
-    if (page->profile->peaks_known) {
-        write_peaks(page, &page->profile->peaks);
-    }
-    snprintf(text, sizeof text, "%s, %s", encl_version(), encl_commit());
-    write_fact(page, "encl, commit", text);
-    fputs("</tbody></table></div></section>\n", page->stream);
-}
+// ---- Data -------------------------------------------------------------------------------------------------
 
 // Inside a script element nothing may look like an end tag.
 static void put_data(FILE *stream, const char *json, size_t length) {
@@ -232,9 +176,9 @@ static void put_data(FILE *stream, const char *json, size_t length) {
     }
 }
 
-static encl_status print_data(const encl_page *page, FILE *into) {
+static encl_status print_data(const encl_page *page, const cJSON *origin, FILE *into) {
     encl_status status = ENCL_OK;
-    ENCL_TRY(encl_profile_print_header(into, NULL, page->profile->device, page->profile));
+    ENCL_TRY(encl_json_write_line(into, origin));
     for (size_t i = 0; i < page->profile->case_count; i++) {
         ENCL_TRY(encl_profile_print_json(into, page->profile, &page->profile->cases[i]));
     }
@@ -242,23 +186,25 @@ cleanup:
     return status;
 }
 
-// The same lines as --json prints, in an array.
-static encl_status write_data(const encl_page *page) {
+// Where it comes from, then the cases as --json prints them, in an array.
+static encl_status write_data(const encl_page *page, const cJSON *origin) {
     char *json = NULL;
     size_t length = 0;
     FILE *memory = open_memstream(&json, &length);
     if (memory == NULL) {
         return encl_fail(ENCL_OUT_OF_MEMORY, "cannot allocate the page's data");
     }
-    encl_status status = print_data(page, memory);
+    encl_status status = print_data(page, origin, memory);
     if (fclose(memory) != 0 && status == ENCL_OK) {
         status = encl_fail(ENCL_OUT_OF_MEMORY, "cannot allocate the page's data");
     }
     if (status == ENCL_OK) {
-        fputs("<section aria-labelledby=\"data\"><h2 id=\"data\">Data</h2>\n<p>The page holds its numbers as JSON, in "
-              "its last element but one: what <code>encl profile --json</code> prints, as an array.</p>\n"
-              "<script type=\"application/json\" id=\"profile\">[",
-              page->stream);
+        fputs(
+            "<section aria-labelledby=\"data\"><h2 id=\"data\">Data</h2>\n<p>The page holds its numbers as JSON too, "
+            "in "
+            "the element <code>profile-data</code>: where they come from, then a case an object, as <code>encl profile "
+            "--json</code> prints it.</p>\n<script type=\"application/json\" id=\"profile-data\">[",
+            page->stream);
         for (size_t i = 0; i < length; i++) { // a comma at the end of every line but the last
             if (json[i] == '\n' && i + 1 < length) {
                 json[i] = ',';
@@ -296,6 +242,8 @@ cleanup:
 
 static encl_status write_page(encl_page *page) {
     encl_status status = ENCL_OK;
+    cJSON *origin = NULL;
+    ENCL_TRY(encl_page_origin(page, &origin));
     ENCL_TRY(encl_page_choose_series(page));
     write_head(page);
     fputs("<body>\n", page->stream);
@@ -305,16 +253,11 @@ static encl_status write_page(encl_page *page) {
     for (size_t i = 0; i < page->profile->case_count; i++) {
         ENCL_TRY(write_case(page, i));
     }
-    write_device(page);
-    if (page->profile->command != NULL) {
-        fputs("<section aria-labelledby=\"command\"><h2 id=\"command\">Command</h2>\n<pre tabindex=\"0\"><code>",
-              page->stream);
-        encl_html_text(page->stream, page->profile->command);
-        fputs("</code></pre></section>\n", page->stream);
-    }
-    ENCL_TRY(write_data(page));
+    encl_page_origin_tables(page, origin);
+    ENCL_TRY(write_data(page, origin));
     fprintf(page->stream, "</main>\n<script>%s</script>\n</body>\n</html>\n", find_file("profile.js")->text);
 cleanup:
+    cJSON_Delete(origin);
     return status;
 }
 

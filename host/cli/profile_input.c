@@ -5,16 +5,12 @@
 
 #include "host/cli/input.h"
 #include "host/cli/profile.h"
+#include "host/cli/random_batch.h"
 #include "host/cli/session.h"
 #include "host/text/tokenizer.h"
 #include "runtime/base/clock.h"
-#include "runtime/base/random.h"
 
-enum {
-    TOKEN_LIMIT = 1 << 22, // of one batch
-    FIRST_WORD_ID = 1000,  // where BERT's vocabularies begin to hold words
-    SEED = 1,
-};
+enum { SEED = 1 };
 
 void encl_profile_input_free(encl_profile_input *input) {
     free(input->ids);
@@ -24,33 +20,14 @@ void encl_profile_input_free(encl_profile_input *input) {
 
 encl_status encl_profile_input_random(const char *shape, int32_t batch, int32_t length, int32_t vocabulary,
                                       encl_profile_input *made) {
-    encl_status status = ENCL_OK;
-    void *memory = NULL;
-    encl_profile_input random = {.length = length};
+    encl_random_batch random = {0};
     *made = (encl_profile_input){0};
-    if ((int64_t)batch * length > TOKEN_LIMIT) {
-        return encl_fail(ENCL_INVALID, "--batch %d, --seq %d: found %" PRId64 " tokens, expected at most %d", batch,
-                         length, (int64_t)batch * length, TOKEN_LIMIT);
+    const encl_status status = encl_random_batch_even(batch, length, vocabulary, SEED, &random);
+    if (status == ENCL_OK) {
+        *made =
+            (encl_profile_input){.length = length, .batch = random.batch, .ids = random.ids, .offsets = random.offsets};
+        snprintf(made->name, sizeof made->name, "%s %dx%d", shape, batch, length);
     }
-    int32_t tokens = batch * length;
-    int32_t first = vocabulary > FIRST_WORD_ID ? FIRST_WORD_ID : 0;
-    uint64_t state = SEED;
-    snprintf(random.name, sizeof random.name, "%s %dx%d", shape, batch, length);
-    ENCL_TRY(encl_allocate((size_t)tokens, sizeof(int32_t), &memory));
-    random.ids = memory;
-    ENCL_TRY(encl_allocate((size_t)batch + 1, sizeof(int32_t), &memory));
-    random.offsets = memory;
-    for (int32_t i = 0; i < tokens; i++) {
-        random.ids[i] = first + (int32_t)(encl_random_next(&state) % (uint64_t)(vocabulary - first));
-    }
-    for (int32_t i = 0; i <= batch; i++) {
-        random.offsets[i] = i * length;
-    }
-    random.batch = (encl_batch){.tokens = tokens, .sequences = batch, .ids = random.ids, .offsets = random.offsets};
-    *made = random;
-    random = (encl_profile_input){0};
-cleanup:
-    encl_profile_input_free(&random);
     return status;
 }
 
@@ -65,8 +42,9 @@ typedef struct packing {
 
 static encl_status pack(packing *packed, const encl_encoding *encoding) {
     size_t tokens = (size_t)packed->tokens;
-    if (tokens + encoding->count > TOKEN_LIMIT) {
-        return encl_fail(ENCL_INVALID, "profile: found more than %d tokens, expected one batch", TOKEN_LIMIT);
+    if (tokens + encoding->count > ENCL_BATCH_TOKENS_MOST) {
+        return encl_fail(ENCL_INVALID, "profile: found more than %d tokens, expected one batch",
+                         ENCL_BATCH_TOKENS_MOST);
     }
     encl_status status = encl_reserve(&packed->ids, &packed->id_capacity, tokens + encoding->count, sizeof(int32_t));
     if (status == ENCL_OK) {
@@ -106,6 +84,16 @@ cleanup:
     return status;
 }
 
+// Of every sequence; 0 where they differ.
+static int32_t one_length(const encl_batch *batch) {
+    for (int32_t i = 1; i < batch->sequences; i++) {
+        if (batch->offsets[i + 1] - batch->offsets[i] != batch->offsets[1]) {
+            return 0;
+        }
+    }
+    return batch->offsets[1];
+}
+
 encl_status encl_profile_input_texts(const encl_model *model, const encl_call *call, encl_profile_input *made) {
     const encl_input_options from = {0};
     encl_status status = ENCL_OK;
@@ -122,6 +110,7 @@ encl_status encl_profile_input_texts(const encl_model *model, const encl_call *c
     *made = (encl_profile_input){.tokenize_ns = encl_clock_ns() - start, .ids = packed.ids, .offsets = packed.offsets};
     made->batch = (encl_batch){
         .tokens = packed.tokens, .sequences = packed.sequences, .ids = made->ids, .offsets = made->offsets};
+    made->length = one_length(&made->batch);
     snprintf(made->name, sizeof made->name, "texts");
     packed = (packing){0};
 cleanup:

@@ -2,56 +2,24 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "host/cli/device_block.h"
 #include "host/cli/profile.h"
+#include "host/cli/provenance.h"
 
 // ---- Header -----------------------------------------------------------------------------------------------
 
-static cJSON *device_block(const encl_device_info *device) {
-    encl_line line;
-    encl_line_start(&line);
-    encl_line_number(&line, "index", device->index);
-    encl_line_text(&line, "platform", device->platform);
-    encl_line_text(&line, "platform_version", device->platform_version);
-    encl_line_text(&line, "name", device->name);
-    encl_line_number(&line, "vendor_id", device->vendor_id);
-    encl_line_text(&line, "driver", device->driver);
-    encl_line_text(&line, "opencl_c", device->opencl_c);
-    encl_line_number(&line, "compute_units", device->compute_units);
-    encl_line_number(&line, "clock_mhz", device->clock_mhz);
-    encl_line_number(&line, "global_mem_bytes", (double)device->global_memory);
-    encl_line_number(&line, "local_mem_bytes", (double)device->local_memory);
-    encl_line_number(&line, "timer_resolution_ns", (double)device->timer_resolution_ns);
-    return encl_line_take(&line);
-}
-
-static cJSON *encl_block(void) {
-    encl_line line;
-    encl_line_start(&line);
-    encl_line_text(&line, "version", encl_version());
-    encl_line_text(&line, "commit", encl_commit());
-    return encl_line_take(&line);
-}
-
-static cJSON *peaks_block(const encl_peaks *peaks) {
-    encl_line line;
-    encl_line_start(&line);
-    encl_line_figure(&line, "fp32_gflops", peaks->fp32_gflops);
-    encl_line_figure(&line, "memory_gbs", peaks->memory_gbs);
-    encl_line_figure(&line, "launch_us", peaks->launch_us);
-    encl_line_number(&line, "measured_at", (double)peaks->measured_at);
-    return encl_line_take(&line);
-}
-
-encl_status encl_profile_print_header(FILE *stream, const encl_model_info *model, const encl_device_info *device,
+encl_status encl_profile_print_header(const encl_call *call, const encl_model_info *model, const encl_device *device,
                                       const encl_profile *profile) {
     encl_line line;
     encl_line_start(&line);
     encl_line_text(&line, "schema", "encl.profile/1");
-    encl_line_item(&line, "encl", encl_block());
-    encl_line_text(&line, "model", model != NULL ? model->path : NULL);
-    encl_line_item(&line, "device", device != NULL ? device_block(device) : cJSON_CreateNull());
-    encl_line_item(&line, "peaks", profile->peaks_known ? peaks_block(&profile->peaks) : cJSON_CreateNull());
-    return encl_line_print(&line, stream);
+    encl_line_item(&line, "encl", encl_build_block());
+    encl_line_item(&line, "run", encl_run_block(call->globals));
+    encl_line_item(&line, "host", encl_host_block());
+    encl_line_text(&line, "model", model->path);
+    encl_line_item(&line, "device", encl_device_block(device, false));
+    encl_line_item(&line, "peaks", encl_peaks_block(profile->peaks_known ? &profile->peaks : NULL));
+    return encl_line_print(&line, stdout);
 }
 
 // ---- Case -------------------------------------------------------------------------------------------------
@@ -101,8 +69,8 @@ static cJSON *group_block(const encl_profile *profile, const encl_profile_case *
     encl_line_number(&line, "gflops", encl_profile_rate(group->flops, group->exec));
     encl_line_number(&line, "gbs", encl_profile_rate(group->bytes, group->exec));
     if (by != ENCL_PROFILE_BY_LAYER) {
-        encl_line_figure(&line, "ai", roof.intensity);
-        encl_line_figure(&line, "roof_pct", roof.roof_pct);
+        encl_line_measured(&line, "ai", roof.intensity);
+        encl_line_measured(&line, "roof_pct", roof.roof_pct);
         encl_line_text(&line, "bound", roof.bound[0] != '\0' ? roof.bound : NULL);
     }
     return encl_line_take(&line);
@@ -154,17 +122,17 @@ static cJSON *statistics_block(const encl_statistics *statistics) {
     encl_line line;
     encl_line_start(&line);
     encl_line_number(&line, "n", (double)statistics->count);
-    encl_line_figure(&line, "min_us", encl_profile_us(statistics->min));
-    encl_line_figure(&line, "p50_us", encl_profile_us(statistics->p50));
-    encl_line_figure(&line, "mean_us", encl_profile_us(statistics->mean));
-    encl_line_figure(&line, "sd_us", encl_profile_us(statistics->sd));
-    encl_line_figure(&line, "riqr_pct", statistics->riqr_pct);
-    encl_line_figure(&line, "ci_lo_us", encl_profile_us(statistics->ci_lo));
-    encl_line_figure(&line, "ci_hi_us", encl_profile_us(statistics->ci_hi));
-    encl_line_figure(&line, "p90_us", encl_profile_us(statistics->p90));
-    encl_line_figure(&line, "p95_us", encl_profile_us(statistics->p95));
-    encl_line_figure(&line, "p99_us", encl_profile_us(statistics->p99));
-    encl_line_figure(&line, "max_us", encl_profile_us(statistics->max));
+    encl_line_measured(&line, "min_us", encl_profile_us(statistics->min));
+    encl_line_measured(&line, "p50_us", encl_profile_us(statistics->p50));
+    encl_line_measured(&line, "mean_us", encl_profile_us(statistics->mean));
+    encl_line_measured(&line, "sd_us", encl_profile_us(statistics->sd));
+    encl_line_measured(&line, "riqr_pct", statistics->riqr_pct);
+    encl_line_measured(&line, "ci_lo_us", encl_profile_us(statistics->ci_lo));
+    encl_line_measured(&line, "ci_hi_us", encl_profile_us(statistics->ci_hi));
+    encl_line_measured(&line, "p90_us", encl_profile_us(statistics->p90));
+    encl_line_measured(&line, "p95_us", encl_profile_us(statistics->p95));
+    encl_line_measured(&line, "p99_us", encl_profile_us(statistics->p99));
+    encl_line_measured(&line, "max_us", encl_profile_us(statistics->max));
     encl_line_number(&line, "outliers", (double)statistics->outliers);
     return encl_line_take(&line);
 }
@@ -173,7 +141,7 @@ static void add_clock(encl_line *line, const encl_profile_case *of) {
     const encl_clock_map *clock = of->timeline_count > 0 ? &of->timeline[of->timeline_count - 1].clock : NULL;
     const bool aligned = clock != NULL && clock->aligned;
     encl_line_text(line, "clock", aligned ? "aligned" : "unaligned");
-    encl_line_figure(line, "clock_width_us", aligned ? (double)clock->width_ns / 1e3 : NAN);
+    encl_line_measured(line, "clock_width_us", aligned ? (double)clock->width_ns / 1e3 : NAN);
 }
 
 encl_status encl_profile_print_json(FILE *stream, const encl_profile *profile, const encl_profile_case *of) {
@@ -190,10 +158,10 @@ encl_status encl_profile_print_json(FILE *stream, const encl_profile *profile, c
     }
     encl_line_number(&line, "tokenize_us", (double)of->tokenize_ns / 1e3);
     encl_line_number(&line, "first_us", (double)of->first_ns / 1e3);
-    encl_line_figure(&line, "plain_p50_us", encl_profile_us(of->plain.p50));
-    encl_line_figure(&line, "profiled_p50_us", encl_profile_us(of->profiled.p50));
-    encl_line_figure(&line, "perturb_pct", encl_profile_cost_pct(of));
-    encl_line_figure(&line, "tokens_per_s", of->plain.p50 > 0 ? of->tokens * 1e9 / of->plain.p50 : NAN);
+    encl_line_measured(&line, "plain_p50_us", encl_profile_us(of->plain.p50));
+    encl_line_measured(&line, "profiled_p50_us", encl_profile_us(of->profiled.p50));
+    encl_line_measured(&line, "perturb_pct", encl_profile_cost_pct(of));
+    encl_line_measured(&line, "tokens_per_s", of->plain.p50 > 0 ? of->tokens * 1e9 / of->plain.p50 : NAN);
     encl_line_item(&line, "plain", statistics_block(&of->plain));
     encl_line_item(&line, "profiled", statistics_block(&of->profiled));
     add_clock(&line, of);
