@@ -13,6 +13,7 @@ enum {
     KEY_REPEAT,
     KEY_CSV,
     KEY_TRACE,
+    KEY_HTML,
     KEY_STRICT,
     KEY_TOKENS,
     KEY_POOLING,
@@ -34,6 +35,7 @@ typedef struct settings {
     int64_t repeat;
     const char *csv;
     const char *trace;
+    const char *html;
     bool all;
     bool strict;
     bool tokens;
@@ -50,6 +52,7 @@ static const struct argp_option options[] = {
     {"all", KEY_ALL, NULL, 0, "Also show the operators of every layer", 0},
     {"csv", KEY_CSV, "FILE", 0, "Write every command as a line of a spreadsheet", 0},
     {"trace", KEY_TRACE, "FILE", 0, "Write a trace (JSON) for chrome://tracing or Perfetto", 0},
+    {"html", KEY_HTML, "FILE", 0, "Write a page to look at: tables, drawings and data in one file", 0},
     {"tokens", KEY_TOKENS, NULL, 0, "Compute every token's last hidden state instead of one vector a text", 0},
     {"pooling", KEY_POOLING, "LIST", 0, "Pool like embed --pooling; cls computes only the rows it needs", 0},
     {"strict", KEY_STRICT, NULL, 0, "Exit with 4 where the parts do not add up to the wall time", 0},
@@ -84,6 +87,9 @@ static encl_status take_option(void *taken, int key, const char *value) {
         break;
     case KEY_TRACE:
         chosen->trace = value;
+        break;
+    case KEY_HTML:
+        chosen->html = value;
         break;
     case KEY_ALL:
         chosen->all = true;
@@ -233,6 +239,9 @@ static encl_status write_files(const profile_run *run) {
     }
     if (chosen->trace != NULL) {
         ENCL_TRY(encl_profile_write_trace(chosen->trace, &run->profile));
+    }
+    if (chosen->html != NULL) {
+        ENCL_TRY(encl_profile_write_html(chosen->html, &run->profile));
     }
     if (run->call->globals->profile != NULL) {
         ENCL_TRY(encl_profile_write(run->call->globals->profile, &run->profile));
