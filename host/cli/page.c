@@ -4,74 +4,107 @@
 #include <stdlib.h>
 #include <string.h>
 
-// ---- Operators and their series ---------------------------------------------------------------------------
+// ---- Groups and their series ------------------------------------------------------------------------------
 
-static void add_share(encl_page_share *shares, size_t *count, const char *op, double exec) {
-    size_t i = 0;
-    while (i < *count && strcmp(shares[i].op, op) != 0) {
-        i++;
+const char *encl_page_name(const encl_profile_record *record, char name[ENCL_PAGE_NAME]) {
+    if (record->depth > 0) {
+        snprintf(name, ENCL_PAGE_NAME, "%.32s %d \xe2\x86\x92 %d", record->op, (int)record->depth,
+                 (int)record->columns);
+    } else {
+        snprintf(name, ENCL_PAGE_NAME, "%.60s", record->op);
     }
-    if (i == *count) {
-        shares[(*count)++] = (encl_page_share){.op = op};
-    }
-    shares[i].exec += exec;
+    return name;
+}
+
+static bool belongs(const encl_page_group *group, const encl_profile_record *record, const char *name,
+                    encl_page_grouping by) {
+    const bool kernel = by != ENCL_PAGE_BY_KERNEL ||
+                        (strcmp(group->kernel, record->kernel) == 0 && strcmp(group->fused, record->fused) == 0);
+    const bool layer = by != ENCL_PAGE_BY_LAYER || group->layer == record->layer;
+    return kernel && layer && strcmp(group->name, name) == 0;
+}
+
+static bool comes_before(const encl_page_group *a, const encl_page_group *b, encl_page_grouping by) {
+    return by == ENCL_PAGE_BY_LAYER ? a->layer < b->layer : a->exec > b->exec;
 }
 
 // Equal ones stay in the order they came in.
-static void sort_shares(encl_page_share *shares, size_t count) {
+static void sort_groups(encl_page_group *groups, size_t count, encl_page_grouping by) {
     for (size_t i = 1; i < count; i++) {
-        const encl_page_share moved = shares[i];
+        const encl_page_group moved = groups[i];
         size_t place = i;
-        while (place > 0 && moved.exec > shares[place - 1].exec) {
-            shares[place] = shares[place - 1];
+        while (place > 0 && comes_before(&moved, &groups[place - 1], by)) {
+            groups[place] = groups[place - 1];
             place--;
         }
-        shares[place] = moved;
+        groups[place] = moved;
     }
 }
 
-static encl_status shares_of(const encl_profile_case *cases, size_t case_count, encl_page_share **shares,
-                             size_t *count) {
+static void add_row(encl_page_group *groups, size_t *count, const encl_profile_row *row, encl_page_grouping by) {
+    const encl_profile_record *record = &row->record;
+    char name[ENCL_PAGE_NAME];
+    encl_page_name(record, name);
+    size_t i = 0;
+    while (i < *count && !belongs(&groups[i], record, name, by)) {
+        i++;
+    }
+    if (i == *count) {
+        encl_page_group *added = &groups[(*count)++];
+        *added = (encl_page_group){
+            .layer = record->layer, .kernel = record->kernel, .fused = record->fused, .why = record->why};
+        memcpy(added->name, name, sizeof name);
+    }
+    groups[i].calls += row->calls;
+    groups[i].exec += row->exec;
+    groups[i].flops += row->flops;
+    groups[i].bytes += row->bytes;
+}
+
+static encl_status groups_of(const encl_profile_case *cases, size_t case_count, encl_page_grouping by,
+                             encl_page_group **groups, size_t *count) {
     size_t rows = 0;
     void *memory = NULL;
-    *shares = NULL;
+    *groups = NULL;
     *count = 0;
     for (size_t i = 0; i < case_count; i++) {
         rows += cases[i].row_count;
     }
-    const encl_status status = encl_allocate(rows, sizeof(encl_page_share), &memory);
+    const encl_status status = encl_allocate(rows, sizeof(encl_page_group), &memory);
     if (status != ENCL_OK) {
         return status;
     }
-    *shares = memory;
+    *groups = memory;
     for (size_t i = 0; i < case_count; i++) {
         for (size_t k = 0; k < cases[i].row_count; k++) {
-            add_share(*shares, count, cases[i].rows[k].record.op, cases[i].rows[k].exec);
+            add_row(*groups, count, &cases[i].rows[k], by);
         }
     }
-    sort_shares(*shares, *count);
+    sort_groups(*groups, *count, by);
     return ENCL_OK;
 }
 
-encl_status encl_page_shares(const encl_profile_case *of, encl_page_share **shares, size_t *count) {
-    return shares_of(of, 1, shares, count);
+encl_status encl_page_groups(const encl_profile_case *of, encl_page_grouping by, encl_page_group **groups,
+                             size_t *count) {
+    return groups_of(of, 1, by, groups, count);
 }
 
 encl_status encl_page_choose_series(encl_page *page) {
-    encl_page_share *shares = NULL;
+    encl_page_group *groups = NULL;
     size_t count = 0;
-    const encl_status status = shares_of(page->profile->cases, page->profile->case_count, &shares, &count);
-    for (page->series_count = 0; page->series_count < count && page->series_count < ENCL_PAGE_SERIES - 1;) {
-        page->series[page->series_count] = shares[page->series_count].op;
-        page->series_count++;
+    const encl_status status =
+        groups_of(page->profile->cases, page->profile->case_count, ENCL_PAGE_BY_NAME, &groups, &count);
+    page->series_count = count < ENCL_PAGE_SERIES - 1 ? count : ENCL_PAGE_SERIES - 1;
+    for (size_t i = 0; i < page->series_count; i++) {
+        memcpy(page->series[i], groups[i].name, sizeof groups[i].name);
     }
-    free(shares);
+    free(groups);
     return status;
 }
 
-int encl_page_series_of(const encl_page *page, const char *op) {
+int encl_page_series_of(const encl_page *page, const char *name) {
     size_t i = 0;
-    while (i < page->series_count && strcmp(page->series[i], op) != 0) {
+    while (i < page->series_count && strcmp(page->series[i], name) != 0) {
         i++;
     }
     return i < page->series_count ? (int)i + 1 : ENCL_PAGE_SERIES;

@@ -70,7 +70,7 @@ static void choose_axes(roofline *roof) {
     }
 }
 
-static void collect_points(roofline *roof, const encl_profile_group *groups, size_t count) {
+static void collect_points(roofline *roof, const encl_page_group *groups, size_t count) {
     for (size_t i = 0; i < count && roof->count < MOST_POINTS; i++) {
         const double intensity = groups[i].bytes > 0 ? groups[i].flops / groups[i].bytes : NAN;
         const double gflops = encl_profile_rate(groups[i].flops, groups[i].exec);
@@ -78,7 +78,7 @@ static void collect_points(roofline *roof, const encl_profile_group *groups, siz
             roof->points[roof->count++] = (point){.intensity = intensity,
                                                   .gflops = gflops,
                                                   .index = i,
-                                                  .series = encl_page_series_of(roof->page, groups[i].op)};
+                                                  .series = encl_page_series_of(roof->page, groups[i].name)};
         }
     }
 }
@@ -197,7 +197,7 @@ static size_t choose_place(const roofline *roof, size_t index, const spot *label
     return 0;
 }
 
-static void write_points(const roofline *roof, const encl_profile_group *groups) {
+static void write_points(const roofline *roof, const encl_page_group *groups) {
     FILE *stream = roof->page->stream;
     spot labels[MOST_POINTS] = {{0}};
     for (size_t i = 0; i < roof->count; i++) {
@@ -210,8 +210,8 @@ static void write_points(const roofline *roof, const encl_profile_group *groups)
         const double y = 100 - place(&roof->y, at->gflops);
         fprintf(stream, "<circle class=\"point c-s%d\" cx=\"%.3f%%\" cy=\"%.3f%%\" r=\"5.5\"><title>", at->series, x,
                 y);
-        encl_html_format(stream, "%s, %s: %.1f GF/s at %.2f flop/byte", groups[at->index].op, groups[at->index].kernel,
-                         at->gflops, at->intensity);
+        encl_html_format(stream, "%s, %s: %.1f GF/s at %.2f flop/byte", groups[at->index].name,
+                         groups[at->index].kernel, at->gflops, at->intensity);
         fprintf(stream,
                 "</title></circle><text class=\"letter\" x=\"%.3f%%\" y=\"%.3f%%\" dx=\"%d\" dy=\"%d\" "
                 "text-anchor=\"%s\">",
@@ -221,7 +221,7 @@ static void write_points(const roofline *roof, const encl_profile_group *groups)
     }
 }
 
-static void write_drawing(const roofline *roof, const encl_profile_group *groups) {
+static void write_drawing(const roofline *roof, const encl_page_group *groups) {
     FILE *stream = roof->page->stream;
     fputs("<figure class=\"roofline\"><svg width=\"100%\" height=\"340\" role=\"img\" aria-label=\"Operators against "
           "the device's peaks; the table of operators has the numbers\">\n<rect class=\"area\" width=\"100%\" "
@@ -241,9 +241,9 @@ static void write_drawing(const roofline *roof, const encl_profile_group *groups
 encl_status encl_page_roofline(const encl_page *page, const encl_profile_case *of) {
     const encl_peaks *peaks = &page->profile->peaks;
     roofline roof = {.page = page, .peak = peaks->fp32_gflops, .memory = peaks->memory_gbs};
-    encl_profile_group *groups = NULL;
+    encl_page_group *groups = NULL;
     size_t count = 0;
-    const encl_status status = encl_profile_groups(of, ENCL_PROFILE_BY_OPERATOR, &groups, &count);
+    const encl_status status = encl_page_groups(of, ENCL_PAGE_BY_KERNEL, &groups, &count);
     if (status != ENCL_OK) {
         return status;
     }

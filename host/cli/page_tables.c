@@ -16,27 +16,31 @@ static void write_share(const encl_page *page, double pct, double longest, const
             pct, pct, encl_profile_pct(pct, longest), pattern);
 }
 
-static void write_operator(const encl_page *page, const encl_profile_case *of, const encl_profile_group *group,
+static void write_operator(const encl_page *page, const encl_profile_case *of, const encl_page_group *group,
                            size_t index, double longest) {
-    const encl_roof roof = encl_profile_group_roof(page->profile, group);
+    const double calls = fmax(group->calls, 1);
+    const encl_roof roof = encl_roof_of(page->profile->peaks_known ? &page->profile->peaks : NULL, group->flops / calls,
+                                        group->bytes / calls, group->exec / calls);
     const bool computes = group->flops > 0;
     char pattern[16];
     char mark[ENCL_PAGE_MARK];
-    snprintf(pattern, sizeof pattern, "s%d", encl_page_series_of(page, group->op));
+    snprintf(pattern, sizeof pattern, "s%d", encl_page_series_of(page, group->name));
     fputs("<tr><th scope=\"row\">", page->stream);
     encl_page_swatch(page, pattern);
     fputs("<span class=\"letter\">", page->stream);
     encl_html_text(page->stream, encl_page_mark(index, mark));
     fputs("</span> ", page->stream);
-    encl_html_text(page->stream, group->op);
-    fputs("</th><td class=\"kernel\">", page->stream);
-    encl_html_text(page->stream, group->kernel);
-    if (group->why[0] != '\0') {
-        fputs(" <span class=\"soft\">", page->stream);
-        encl_html_text(page->stream, group->why);
+    encl_html_text(page->stream, group->name);
+    if (group->fused[0] != '\0') {
+        fputs(" <span class=\"soft\">+ ", page->stream);
+        encl_html_text(page->stream, group->fused);
         fputs("</span>", page->stream);
     }
-    fputs("</td>", page->stream);
+    fputs("</th><td class=\"kernel\"><code>", page->stream);
+    encl_html_text(page->stream, group->kernel);
+    fputs("</code> <span class=\"soft\">", page->stream);
+    encl_html_text(page->stream, group->why);
+    fputs("</span></td>", page->stream);
     encl_html_number(page->stream, group->calls, 0);
     encl_html_number(page->stream, group->exec / 1e6, 3);
     write_share(page, encl_profile_pct(group->exec, of->wall), longest, pattern);
@@ -52,16 +56,17 @@ encl_status encl_page_operators(const encl_page *page, const encl_profile_case *
     static const char *const headings[] = {
         "operator", "kernel, and why it", ">calls",     ">ms",     ">% of wall", ">GF/s",
         ">GB/s",    ">flop/byte",         ">% of roof", "bound by"};
-    encl_profile_group *groups = NULL;
+    encl_page_group *groups = NULL;
     size_t count = 0;
-    const encl_status status = encl_profile_groups(of, ENCL_PROFILE_BY_OPERATOR, &groups, &count);
+    const encl_status status = encl_page_groups(of, ENCL_PAGE_BY_KERNEL, &groups, &count);
     if (status != ENCL_OK) {
         return status;
     }
     const double longest = count > 0 ? encl_profile_pct(groups[0].exec, of->wall) : 0;
-    fputs("<h3>Operators</h3>\n<div class=\"scroll\"><table class=\"sortable\"><caption>Time on the device by operator "
-          "and kernel, longest first. GF/s and GB/s count each multiplication, addition and byte once; a roof is what "
-          "the device can do at that many operations a byte.</caption>\n",
+    fputs("<h3>Operators</h3>\n<div class=\"scroll\"><table class=\"sortable\"><caption>Time on the device, longest "
+          "first. "
+          "Matrix products by their depth and width. A roof is what the device can do at that many operations a "
+          "byte.</caption>\n",
           page->stream);
     encl_html_headings(page->stream, headings, sizeof headings / sizeof headings[0]);
     fputs("<tbody>\n", page->stream);
@@ -76,7 +81,7 @@ encl_status encl_page_operators(const encl_page *page, const encl_profile_case *
 // ---- Layers -----------------------------------------------------------------------------------------------
 
 // What a layer's operators took, side by side; `longest` fills the cell.
-static void write_layer_bar(const encl_page *page, const encl_profile_group *groups, size_t count, double longest) {
+static void write_layer_bar(const encl_page *page, const encl_page_group *groups, size_t count, double longest) {
     double at = 0;
     char time[ENCL_PAGE_TIME];
     fputs("<td class=\"bar\"><svg width=\"100%\" height=\"18\" aria-hidden=\"true\">", page->stream);
@@ -84,9 +89,8 @@ static void write_layer_bar(const encl_page *page, const encl_profile_group *gro
         const double pct = encl_profile_pct(groups[i].exec, longest);
         fprintf(page->stream,
                 "<rect class=\"mark\" x=\"%.3f%%\" width=\"%.3f%%\" height=\"18\" fill=\"url(#s%d)\"><title>", at, pct,
-                encl_page_series_of(page, groups[i].op));
-        encl_html_format(page->stream, "%s, %s: %s", groups[i].op, groups[i].kernel,
-                         encl_page_time(groups[i].exec, time));
+                encl_page_series_of(page, groups[i].name));
+        encl_html_format(page->stream, "%s: %s", groups[i].name, encl_page_time(groups[i].exec, time));
         fputs("</title></rect>", page->stream);
         at += pct;
     }
@@ -94,7 +98,7 @@ static void write_layer_bar(const encl_page *page, const encl_profile_group *gro
 }
 
 static void write_layer(const encl_page *page, const encl_profile_case *of, const encl_profile_group *layer,
-                        const encl_profile_group *parts, size_t part_count, double longest) {
+                        const encl_page_group *parts, size_t part_count, double longest) {
     char name[16];
     fprintf(page->stream, "<tr><th scope=\"row\" data-v=\"%d\">", (int)layer->layer);
     encl_html_text(page->stream, encl_profile_layer(layer->layer, page->profile->layers, name));
@@ -111,12 +115,12 @@ encl_status encl_page_layers(const encl_page *page, const encl_profile_case *of)
     static const char *const headings[] = {"layer", ">calls", ">ms", ">% of wall", ">GF/s", "by operator"};
     encl_status status = ENCL_OK;
     encl_profile_group *layers = NULL;
-    encl_profile_group *parts = NULL; // by layer, then operator
+    encl_page_group *parts = NULL; // of the layers, in their order
     size_t count = 0;
     size_t part_count = 0;
     double longest = 0;
     ENCL_TRY(encl_profile_groups(of, ENCL_PROFILE_BY_LAYER, &layers, &count));
-    ENCL_TRY(encl_profile_groups(of, ENCL_PROFILE_BY_BOTH, &parts, &part_count));
+    ENCL_TRY(encl_page_groups(of, ENCL_PAGE_BY_LAYER, &parts, &part_count));
     for (size_t i = 0; i < count; i++) {
         longest = fmax(longest, layers[i].exec);
     }

@@ -61,7 +61,7 @@ static void flush_mark(timeline *line, int row) {
     const int level = zoom_level(width);
     char time[ENCL_PAGE_TIME];
     fprintf(stream, "<svg x=\"%.4f%%\" y=\"%d\" width=\"%.4f%%\" height=\"%d\"><title>", at, row_top(line, row),
-            width > 0.01 ? width : 0.01, ROW_HEIGHT);
+            width > 0.1 ? width : 0.1, ROW_HEIGHT);
     if (drawn->count > 1) {
         encl_html_format(stream, "%zu in %s, the longest: ", drawn->count,
                          encl_page_time((double)encl_ns_between(drawn->start, drawn->end), time));
@@ -112,9 +112,11 @@ static void add_command(timeline *line, const encl_profile_record *record, const
     char fill[16];
     const int lane = encl_lanes_take(&line->lanes, &start, &end);
     const double ns = (double)encl_ns_between(command->start, command->end);
-    snprintf(fill, sizeof fill, "s%d", encl_page_series_of(line->page, record->op));
-    mark made = make_mark(start, end, fill, record->op);
-    int used = snprintf(made.title, sizeof made.title, "%s, layer %s: %s; %s %s %s", record->op,
+    char name[ENCL_PAGE_NAME];
+    encl_page_name(record, name);
+    snprintf(fill, sizeof fill, "s%d", encl_page_series_of(line->page, name));
+    mark made = make_mark(start, end, fill, name);
+    int used = snprintf(made.title, sizeof made.title, "%s, layer %s: %s; %s %s %s", name,
                         encl_profile_layer(record->layer, line->page->profile->layers, layer), encl_page_time(ns, time),
                         record->kernel, encl_profile_shape(record, shape), record->fused);
     if (record->flops > 0 && ns > 0 && used > 0 && used < TITLE_TEXT) {

@@ -4,7 +4,6 @@
 
 #include "host/cli/page.h"
 
-enum { SEGMENT_NAME = 64 };
 static const double label_pct = 9; // of the bar: narrower segments have no label
 
 typedef struct part {
@@ -45,7 +44,7 @@ static void write_segment(const encl_page *page, const char *pattern, const char
 }
 
 static void write_bar(const encl_page *page, const encl_profile_case *of, const part *parts,
-                      const encl_page_share *shares, size_t share_count) {
+                      const encl_page_group *shares, size_t share_count) {
     double at = 0;
     double sum = 0;
     char pattern[16];
@@ -59,8 +58,8 @@ static void write_bar(const encl_page *page, const encl_profile_case *of, const 
     fputs("\">\n", page->stream);
     write_segment(page, parts[LEAD].pattern, parts[LEAD].name, parts[LEAD].ns, of->wall, &at);
     for (size_t i = 0; i < share_count && sum > 0; i++) { // what overlaps counts once
-        snprintf(pattern, sizeof pattern, "s%d", encl_page_series_of(page, shares[i].op));
-        write_segment(page, pattern, shares[i].op, shares[i].exec * fmin(1, of->parts.exec / sum), of->wall, &at);
+        snprintf(pattern, sizeof pattern, "s%d", encl_page_series_of(page, shares[i].name));
+        write_segment(page, pattern, shares[i].name, shares[i].exec * fmin(1, of->parts.exec / sum), of->wall, &at);
     }
     for (int i = HOST_GAP; i < PARTS; i++) {
         write_segment(page, parts[i].pattern, parts[i].name, parts[i].ns, of->wall, &at);
@@ -90,7 +89,7 @@ static void write_part(const encl_page *page, const char *pattern, const char *c
 }
 
 static void write_parts(const encl_page *page, const encl_profile_case *of, const part *parts,
-                        const encl_page_share *shares, size_t share_count) {
+                        const encl_page_group *shares, size_t share_count) {
     static const char *const headings[] = {"part", ">ms", ">%"};
     char pattern[16];
     fprintf(page->stream, "<table class=\"plain\"><caption>Parts of the wall time, %s</caption>\n",
@@ -100,8 +99,8 @@ static void write_parts(const encl_page *page, const encl_profile_case *of, cons
     write_part(page, parts[LEAD].pattern, "", parts[LEAD].name, parts[LEAD].meaning, parts[LEAD].ns, of->wall);
     write_part(page, "", "", "commands", "the device computes or copies", of->parts.exec, of->wall);
     for (size_t i = 0; i < share_count; i++) {
-        snprintf(pattern, sizeof pattern, "s%d", encl_page_series_of(page, shares[i].op));
-        write_part(page, pattern, "within", shares[i].op, "", shares[i].exec, of->wall);
+        snprintf(pattern, sizeof pattern, "s%d", encl_page_series_of(page, shares[i].name));
+        write_part(page, pattern, "within", shares[i].name, "", shares[i].exec, of->wall);
     }
     for (int i = HOST_GAP; i < PARTS; i++) {
         write_part(page, parts[i].pattern, "", parts[i].name, parts[i].meaning, parts[i].ns, of->wall);
@@ -128,7 +127,7 @@ static void write_runs(const encl_page *page, const encl_profile_case *of) {
         {"runs", (double)plain->count, (double)profiled->count, 1, 0},
         {"fastest", plain->min, profiled->min, 1e6, 3},
         {"median (p50)", plain->p50, profiled->p50, 1e6, 3},
-        {"\xe2\x80\x83of it 95 % sure: from", plain->ci_lo, profiled->ci_lo, 1e6, 3},
+        {"\xe2\x80\x83its 95 % interval, from", plain->ci_lo, profiled->ci_lo, 1e6, 3},
         {"\xe2\x80\x83to", plain->ci_hi, profiled->ci_hi, 1e6, 3},
         {"mean", plain->mean, profiled->mean, 1e6, 3},
         {"standard deviation", plain->sd, profiled->sd, 1e6, 3},
@@ -144,6 +143,9 @@ static void write_runs(const encl_page *page, const encl_profile_case *of) {
     encl_html_headings(page->stream, headings, 3);
     fputs("<tbody>\n", page->stream);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (!isfinite(rows[i].plain) && !isfinite(rows[i].profiled)) {
+            continue; // too few runs for that
+        }
         fputs("<tr><th scope=\"row\">", page->stream);
         encl_html_text(page->stream, rows[i].name);
         fputs("</th>", page->stream);
@@ -182,9 +184,9 @@ static void write_reconciliation(const encl_page *page, const encl_profile_case 
 
 encl_status encl_page_wall(const encl_page *page, const encl_profile_case *of) {
     part parts[PARTS];
-    encl_page_share *shares = NULL;
+    encl_page_group *shares = NULL;
     size_t count = 0;
-    const encl_status status = encl_page_shares(of, &shares, &count);
+    const encl_status status = encl_page_groups(of, ENCL_PAGE_BY_NAME, &shares, &count);
     if (status != ENCL_OK) {
         return status;
     }
