@@ -33,12 +33,15 @@ static const encl_bench_column peak_columns[] = {
     CASE,
     TEXT("figure", NULL),
     TEXT("kernel", "kernel"),
-    BYTES("buffer_bytes", "buffer"),
-    REAL("value", 3, "value"),
+    TEXT("variant", "variant"),
+    BYTES("buffer_bytes", NULL),
+    REAL("value", 3, "value"), // rates of the best sample, times of the median one
     TEXT("unit", "unit"),
     TIMES,
     COUNT("flops", NULL),
     BYTES("moved_bytes", NULL),
+    REAL("gflops", 2, NULL), // of the median sample
+    REAL("gbs", 3, NULL),
 };
 
 static const encl_bench_column kernels_columns[] = {

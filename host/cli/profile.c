@@ -13,6 +13,7 @@ enum {
     KEY_REPEAT,
     KEY_CSV,
     KEY_TRACE,
+    KEY_HTML,
     KEY_STRICT,
     KEY_TOKENS,
     KEY_POOLING,
@@ -35,6 +36,7 @@ typedef struct settings {
     int64_t repeat;
     const char *csv;
     const char *trace;
+    const char *html;
     bool all;
     bool no_peaks;
     bool strict;
@@ -52,6 +54,7 @@ static const struct argp_option options[] = {
     {"all", KEY_ALL, NULL, 0, "Also show the operators of every layer", 0},
     {"csv", KEY_CSV, "FILE", 0, "Write every command as a line of a spreadsheet", 0},
     {"trace", KEY_TRACE, "FILE", 0, "Write a trace (JSON) for chrome://tracing or Perfetto", 0},
+    {"html", KEY_HTML, "FILE", 0, "Write a page to look at: tables, drawings and data in one file", 0},
     {"tokens", KEY_TOKENS, NULL, 0, "Compute every token's last hidden state instead of one vector a text", 0},
     {"pooling", KEY_POOLING, "LIST", 0, "Pool like embed --pooling; cls computes only the rows it needs", 0},
     {"no-peaks", KEY_NO_PEAKS, NULL, 0, "Do not measure what the device can do at best", 0},
@@ -87,6 +90,9 @@ static encl_status take_option(void *taken, int key, const char *value) {
         break;
     case KEY_TRACE:
         chosen->trace = value;
+        break;
+    case KEY_HTML:
+        chosen->html = value;
         break;
     case KEY_ALL:
         chosen->all = true;
@@ -145,7 +151,7 @@ static encl_status report(profile_run *run, const encl_profile_case *measured) {
         run->reconciled = false;
     }
     if (run->call->globals->json) {
-        return encl_profile_print_json(&run->profile, measured);
+        return encl_profile_print_json(stdout, &run->profile, measured);
     }
     if (run->profile.case_count > 1) {
         putchar('\n');
@@ -239,6 +245,9 @@ static encl_status write_files(const profile_run *run) {
     }
     if (chosen->trace != NULL) {
         ENCL_TRY(encl_profile_write_trace(chosen->trace, &run->profile));
+    }
+    if (chosen->html != NULL) {
+        ENCL_TRY(encl_profile_write_html(chosen->html, &run->profile));
     }
     if (run->call->globals->profile != NULL) {
         ENCL_TRY(encl_profile_write(run->call->globals->profile, &run->profile));

@@ -66,9 +66,9 @@ encl_status encl_profile_print(const encl_profile *profile, const encl_profile_c
 // A line a case.
 encl_status encl_profile_print_summary(const encl_profile *profile);
 
-// JSON lines: the header and a case.
+// JSON lines: the header, to standard output, and a case.
 encl_status encl_profile_print_header(const encl_call *call, const encl_model_info *model, const encl_device *device,
                                       const encl_profile *profile);
-encl_status encl_profile_print_json(const encl_profile *profile, const encl_profile_case *of);
+encl_status encl_profile_print_json(FILE *stream, const encl_profile *profile, const encl_profile_case *of);
 
 #endif

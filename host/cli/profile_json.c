@@ -144,7 +144,7 @@ static void add_clock(encl_line *line, const encl_profile_case *of) {
     encl_line_measured(line, "clock_width_us", aligned ? (double)clock->width_ns / 1e3 : NAN);
 }
 
-encl_status encl_profile_print_json(const encl_profile *profile, const encl_profile_case *of) {
+encl_status encl_profile_print_json(FILE *stream, const encl_profile *profile, const encl_profile_case *of) {
     encl_line line;
     encl_line_start(&line);
     encl_line_text(&line, "case_id", of->name);
@@ -173,5 +173,5 @@ encl_status encl_profile_print_json(const encl_profile *profile, const encl_prof
     encl_line_item(&line, "layer_operators", groups_block(profile, of, ENCL_PROFILE_BY_BOTH));
     encl_line_item(&line, "plain_samples_ns", samples_block(of->plain_ns, of->plain_runs));
     encl_line_item(&line, "profiled_samples_ns", samples_block(of->wall_ns, of->runs));
-    return encl_line_print(&line, stdout);
+    return encl_line_print(&line, stream);
 }
