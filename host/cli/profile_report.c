@@ -23,9 +23,7 @@ double encl_profile_rate(double amount, double ns) {
 }
 
 double encl_profile_cost_pct(const encl_profile_case *of) {
-    return of->plain.count > 0 && of->profiled.count > 0 && of->plain.p50 > 0
-               ? 100 * (of->profiled.p50 / of->plain.p50 - 1)
-               : NAN;
+    return 100 * (of->cost.ratio - 1);
 }
 
 encl_roof encl_profile_group_roof(const encl_profile *profile, const encl_profile_group *group) {
@@ -252,8 +250,12 @@ static void print_head(const encl_profile *profile, const encl_profile_case *of)
         printf("first run %.3f ms\n", (double)of->first_ns / 1e6);
     }
     if (of->plain.p50 > 0) {
-        printf("%.0f tokens/s plain; profiling costs %+.1f %%\n", of->tokens * 1e9 / of->plain.p50,
+        printf("%.0f tokens/s plain; profiling costs %+.1f %%", of->tokens * 1e9 / of->plain.p50,
                encl_profile_cost_pct(of));
+        if (isfinite(of->cost.lo)) {
+            printf(" (95 %% sure: %+.1f to %+.1f %%)", 100 * (of->cost.lo - 1), 100 * (of->cost.hi - 1));
+        }
+        putchar('\n');
     }
     putchar('\n');
 }
