@@ -17,7 +17,8 @@ enum { KEY_QUICK = ENCL_BENCH_KEYS_END, KEY_MAX_BYTES };
 static const struct argp_option options[] = {
     {"quick", KEY_QUICK, NULL, 0, "Fewer sizes and shorter samples: a few seconds", 0},
     {"max-bytes", KEY_MAX_BYTES, "N", 0,
-     "No buffer larger than N bytes (default 1 GiB, or a sixteenth of the device's memory); the figures are not kept",
+     "No buffer larger than N bytes (default 1 GiB, with --quick 256 MiB, never more than a sixteenth of the device's "
+     "memory); the figures are not kept",
      0},
     ENCL_BENCH_OPTIONS,
     {0},

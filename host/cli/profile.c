@@ -17,7 +17,8 @@ enum {
     KEY_STRICT,
     KEY_TOKENS,
     KEY_POOLING,
-    KEY_ALL
+    KEY_ALL,
+    KEY_NO_PEAKS
 };
 enum {
     REPEAT_DEFAULT = 10,
@@ -37,6 +38,7 @@ typedef struct settings {
     const char *trace;
     const char *html;
     bool all;
+    bool no_peaks;
     bool strict;
     bool tokens;
     encl_pooling pooling[POOLING_LIMIT];
@@ -55,6 +57,7 @@ static const struct argp_option options[] = {
     {"html", KEY_HTML, "FILE", 0, "Write a page to look at: tables, drawings and data in one file", 0},
     {"tokens", KEY_TOKENS, NULL, 0, "Compute every token's last hidden state instead of one vector a text", 0},
     {"pooling", KEY_POOLING, "LIST", 0, "Pool like embed --pooling; cls computes only the rows it needs", 0},
+    {"no-peaks", KEY_NO_PEAKS, NULL, 0, "Do not measure what the device can do at best", 0},
     {"strict", KEY_STRICT, NULL, 0, "Exit with 4 where the parts do not add up to the wall time", 0},
     {0},
 };
@@ -93,6 +96,9 @@ static encl_status take_option(void *taken, int key, const char *value) {
         break;
     case KEY_ALL:
         chosen->all = true;
+        break;
+    case KEY_NO_PEAKS:
+        chosen->no_peaks = true;
         break;
     case KEY_TOKENS:
         chosen->tokens = true;

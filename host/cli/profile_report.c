@@ -53,8 +53,8 @@ static encl_status put_calls(encl_table *table, double calls) {
     return put(table, calls == floor(calls) ? 0 : 1, calls);
 }
 
-// What every table of groups says behind its names.
-#define GROUP_HEADINGS ">calls", ">queued us", ">submit us", ">run ms", ">host gap ms", ">% wall", ">GF/s", ">GB/s"
+// What every table of groups says behind its names; print_legend explains.
+#define GROUP_HEADINGS ">calls", ">queued", ">submit", ">run ms", ">gap ms", ">% wall", ">GF/s", ">GB/s"
 
 // Waits are a call's, because they overlap; times are sums.
 static encl_status put_group(encl_table *table, const encl_profile_case *of, const encl_profile_group *group) {
@@ -258,13 +258,17 @@ static void print_reconciled(const encl_profile_case *of) {
     }
 }
 
+static void print_legend(void) {
+    puts("queued, submit: a call's mean waits in us, which overlap; gap: idle, because nothing was enqueued\n");
+}
+
 encl_status encl_profile_print(const encl_profile *profile, const encl_profile_case *of, bool all) {
     encl_status status = ENCL_OK;
     print_head(of);
     ENCL_TRY(print_statistics(of));
     putchar('\n');
     ENCL_TRY(print_operators(profile, of, ENCL_PROFILE_BY_OPERATOR));
-    putchar('\n');
+    print_legend();
     ENCL_TRY(print_choices(of));
     putchar('\n');
     ENCL_TRY(print_layers(profile, of));

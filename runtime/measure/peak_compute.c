@@ -259,8 +259,8 @@ static encl_status grow_chain(chain *of) {
             of->steps = steps < most_steps ? (int32_t)steps : most_steps;
             ENCL_TRY(set_arguments(of));
         } else {
-            const double groups = ceil((double)(of->launch.global / of->launch.local) * growth);
-            const size_t global = (size_t)groups * of->launch.local;
+            const size_t groups = of->launch.global / of->launch.local;
+            const size_t global = (size_t)ceil((double)groups * growth) * of->launch.local;
             if (of->launch.global == of->most_items) {
                 break;
             }

@@ -41,15 +41,16 @@ static uint64_t lesser(uint64_t a, uint64_t b) {
 
 size_t encl_peak_sizes(const encl_device *device, const encl_peak_options *options, uint64_t sizes[ENCL_PEAK_SIZES]) {
     const memory_layout layout = layout_of(device);
-    const uint64_t limit = options->most_bytes > 0 ? options->most_bytes : (uint64_t)1 << 30;
+    const uint64_t usual = (uint64_t)(options->quick ? 256 : 1024) << 20;
+    const uint64_t limit = options->most_bytes > 0 ? options->most_bytes : usual;
     const uint64_t most = lesser(limit, lesser(device->info.global_memory / 16, device->info.max_allocation));
     uint64_t least = (uint64_t)16 << 10;
-    uint64_t largest = least;
     size_t count = 0;
     while (least < 2 * layout.regions * chunk_bytes(&layout)) { // two halves to copy between
         least *= 2;
     }
-    for (largest = least; largest * 2 <= most;) {
+    uint64_t largest = least;
+    while (largest * 2 <= most) {
         largest *= 2;
     }
     // Beyond 64 MiB there are few caches' edges to be seen; the largest one is always there.

@@ -210,9 +210,9 @@ cleanup:
     return status;
 }
 
-// us: of a latency; else gbs: of a rate.
-static encl_status measure_transfer(encl_peak_session *session, const char *name, size_t bytes, bool down, double *gbs,
-                                    double *us) {
+// *value is the time in microseconds where that is what is asked for, else the rate.
+static encl_status measure_transfer(encl_peak_session *session, const char *name, size_t bytes, bool down, bool latency,
+                                    double *value) {
     const uint64_t seed = 0x7ea5u + bytes + down;
     encl_status status = ENCL_OK;
     encl_samples samples = {0};
@@ -222,7 +222,7 @@ static encl_status measure_transfer(encl_peak_session *session, const char *name
                                .variant = "",
                                .bytes = bytes,
                                .value = NAN,
-                               .unit = us != NULL ? "us" : "GB/s",
+                               .unit = latency ? "us" : "GB/s",
                                .moved_bytes = (double)bytes,
                                .timer = "wall",
                                .samples = &samples};
@@ -230,13 +230,12 @@ static encl_status measure_transfer(encl_peak_session *session, const char *name
     ENCL_TRY(encl_peak_sample(session, time_transfer, &test, &samples));
     ENCL_TRY(check_transfer(&test, seed));
     figure.inner = test.inner;
-    if (us != NULL) {
+    if (latency) {
         figure.value = samples.statistics.p50 / 1000.0;
-        *us = figure.value;
     } else {
         ENCL_TRY(encl_peak_rate(&samples, (double)bytes, &figure.value));
-        *gbs = figure.value;
     }
+    *value = figure.value;
 
 cleanup:
     status = encl_peak_tell(session, &figure, status);
@@ -254,10 +253,10 @@ encl_status encl_peak_measure_transfers(encl_peak_session *session) {
     const size_t count = encl_peak_sizes(session->device, session->options, sizes);
     const size_t most = (size_t)(session->options->quick ? 16 : 64) << 20;
     const size_t large = sizes[count - 1] < most ? (size_t)sizes[count - 1] : most;
-    ENCL_TRY(measure_transfer(session, "upload", large, false, &peaks->upload_gbs, NULL));
-    ENCL_TRY(measure_transfer(session, "download", large, true, &peaks->download_gbs, NULL));
-    ENCL_TRY(measure_transfer(session, "upload_latency", SMALL, false, NULL, &peaks->upload_us));
-    ENCL_TRY(measure_transfer(session, "download_latency", SMALL, true, NULL, &peaks->download_us));
+    ENCL_TRY(measure_transfer(session, "upload", large, false, false, &peaks->upload_gbs));
+    ENCL_TRY(measure_transfer(session, "download", large, true, false, &peaks->download_gbs));
+    ENCL_TRY(measure_transfer(session, "upload_latency", SMALL, false, true, &peaks->upload_us));
+    ENCL_TRY(measure_transfer(session, "download_latency", SMALL, true, true, &peaks->download_us));
 
 cleanup:
     return status;

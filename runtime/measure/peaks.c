@@ -203,7 +203,7 @@ encl_status encl_peaks_get(const encl_device *device, encl_peaks *peaks) {
     static const int64_t millisecond = 1000000;
     const encl_peak_options options = {
         .sampling = {.warm_count = 1,
-                     .warm_most_ns = 20 * millisecond,
+                     .warm_most_ns = 5 * millisecond,
                      .least_count = 5,
                      .least_ns = 5 * millisecond,
                      .precision = 0.02,

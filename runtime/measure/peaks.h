@@ -51,8 +51,9 @@ typedef struct encl_peak_figure {
 
 typedef struct encl_peak_options {
     encl_sampling sampling; // of every figure
-    uint64_t most_bytes;    // of the largest buffer; 0: 1 GiB, or a sixteenth of the device's memory where that is less
-    bool quick;             // fewer sizes, shorter launches
+    uint64_t
+        most_bytes; // of the largest buffer, at most a sixteenth of the device's memory; 0: 1 GiB, 256 MiB if quick
+    bool quick;     // fewer sizes, shorter launches
     // Gets every figure as it is known; a failure of it ends the measurement. NULL: nobody.
     encl_status (*told)(void *context, const encl_peak_figure *figure);
     void *told_context;
