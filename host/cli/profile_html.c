@@ -8,12 +8,13 @@
 // ---- Head -------------------------------------------------------------------------------------------------
 
 static const encl_embedded_file *find_file(const char *name) {
+    static const encl_embedded_file none = {"", "", 0};
     for (size_t i = 0; i < encl_page_file_count; i++) {
         if (strcmp(encl_page_files[i].name, name) == 0) {
             return &encl_page_files[i];
         }
     }
-    return &(encl_embedded_file){"", "", 0};
+    return &none;
 }
 
 static void write_title(const encl_page *page) {
