@@ -229,6 +229,9 @@ static encl_status open_run(profile_run *run) {
         .tokens = chosen->tokens, .pooling = chosen->pooling, .pooling_count = chosen->pooling_count};
     ENCL_TRY(encl_model_embed_graph(run->model, &embed, &run->graph));
     run->profile.layers = encl_model_get_info(run->model)->layers;
+    if (!chosen->no_peaks) {
+        ENCL_TRY(encl_profile_find_peaks(run->device, true, &run->profile));
+    }
     if (run->call->globals->json) {
         ENCL_TRY(encl_profile_print_header(run->call, encl_model_get_info(run->model), run->device, &run->profile));
     }

@@ -235,6 +235,25 @@ static void test_shapes(void **state) {
     free_outcome(&result);
 }
 
+// What the device can do is measured once, and operators are held against it.
+static void test_peaks(void **state) {
+    (void)state;
+    need_device();
+    for (int time = 0; time < 2; time++) {
+        outcome result =
+            RUN("", "profile", "--shape", "minilm", "--batch", "1", "--seq", "8", "--repeat", "1", "--json", "-v");
+        parse_lines(&result);
+        const cJSON *peaks = cJSON_GetObjectItem(result.lines[0], "peaks");
+        assert_true(number_of(peaks, "fp32_gflops") > 0 && number_of(peaks, "memory_gbs") > 0);
+        assert_true(time == 0 || strstr(result.err, "measuring what") == NULL); // from the cache
+        for (const cJSON *op = array_of(result.lines[1], "operators")->child; op != NULL; op = op->next) {
+            assert_true(number_of(op, "roof_pct") >= 0);
+            assert_true(cJSON_IsString(cJSON_GetObjectItem(op, "bound")));
+        }
+        free_outcome(&result);
+    }
+}
+
 // Tables stay within 120 columns, counts take the right word, and several cases end in a table of all.
 static void test_tables(void **state) {
     (void)state;
@@ -429,9 +448,9 @@ static void test_interrupt(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts),   cmocka_unit_test(test_shapes),    cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_bad),     cmocka_unit_test(test_commands),  cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_nothing), cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_texts),   cmocka_unit_test(test_shapes),  cmocka_unit_test(test_peaks),
+        cmocka_unit_test(test_tables),  cmocka_unit_test(test_bad),     cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_batches), cmocka_unit_test(test_nothing), cmocka_unit_test(test_interrupt),
     };
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

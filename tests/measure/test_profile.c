@@ -38,8 +38,8 @@ static void make_run(made_run *made, const int64_t (*times)[4], size_t count, in
                                                  .submit_ns = times[i][1],
                                                  .start_ns = times[i][2],
                                                  .end_ns = times[i][3],
-                                                 .enqueue_begin_ns = times[i][0] + offset - 5,
-                                                 .enqueue_end_ns = times[i][0] + offset + 5,
+                                                 .enqueue_begin_ns = encl_ns_after(times[i][0], offset - 5),
+                                                 .enqueue_end_ns = encl_ns_after(times[i][0], offset + 5),
                                                  .flops = i == 1 || i == 3 ? 1000 : 0,
                                                  .bytes = 100};
     }
