@@ -24,7 +24,9 @@ typedef struct encl_globals {
     encl_same_bits same_bits;
     encl_log_level level;
     bool json;
-    char *const *command_line; // argv of the process, NULL-terminated
+    char *const *command_line;      // argv of the process, NULL-terminated
+    const char *profile;            // FILE of --profile; NULL where it was not given
+    struct encl_profile *collector; // takes every run of the command for that file; NULL: none
 } encl_globals;
 
 // One use of a command. `settings` is the command's own struct, zeroed before its options are read.
@@ -50,6 +52,7 @@ typedef struct encl_command {
     // Looks at what only the whole call can tell. A failure is wrong usage. NULL: nothing to check.
     encl_status (*check)(const encl_call *call);
     encl_status (*run)(encl_call *call);
+    bool writes_profile; // does itself what --profile asks for
     // NULL-terminated: `encl NAME COMMAND …` is one of these, and the members above from `arguments` on are unused but
     // for `text`. Their names are "NAME COMMAND".
     const struct encl_command *const *commands;

@@ -22,7 +22,7 @@ encl_status encl_option_integers(const char *option, const char *text, int64_t m
 
 // The one device to compute on; INVALID where --device chooses several.
 encl_status encl_globals_device(const encl_globals *globals, const encl_device **device);
-// Gemm and same-bits; UNSUPPORTED where there are no kernels of the precision.
+// Gemm, same-bits and who collects the runs; UNSUPPORTED where there are no kernels of the precision.
 encl_status encl_globals_executable(const encl_globals *globals, encl_executable_options *options);
 
 #endif

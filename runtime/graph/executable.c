@@ -103,6 +103,7 @@ static encl_status make_slot(encl_executable *e, encl_slot *slot) {
         ENCL_TRY(encl_allocate(words, 4, &slot->host_inputs[i]));
         if (e->schedule->inputs[i]) {
             ENCL_TRY(encl_buffer_create(e->device, words * 4, &slot->inputs[i]));
+            e->info.device_bytes += words * 4;
         }
     }
     ENCL_TRY(encl_allocate(e->schedule->output_count, sizeof *slot->outputs, (void **)&slot->outputs));
@@ -148,6 +149,8 @@ static encl_status compile(encl_executable *e, const encl_graph *graph, const en
     }
     e->info.same_bits = choose_same_bits(options, info);
     lowering.one_order = e->info.same_bits;
+    lowering.family_asked = options->family != NULL;
+    lowering.gemm_asked = options->gemm != ENCL_GEMM_AUTO;
     // The group family has no product of its own yet, so its devices take the library's.
     lowering.library = options->gemm == ENCL_GEMM_CLBLAST ||
                        (options->gemm == ENCL_GEMM_AUTO && lowering.family == ENCL_FAMILY_GROUP && !e->info.same_bits);
@@ -173,6 +176,9 @@ static encl_status compile(encl_executable *e, const encl_graph *graph, const en
     e->info.outputs = e->schedule->output_count;
     e->info.programs = (int32_t)e->kernels.count;
     e->info.programs_from_cache = e->kernels.from_cache;
+    for (size_t i = 0; i < encl_kernel_row_count; i++) {
+        e->info.quarantined += quarantined[i] ? 1 : 0;
+    }
 cleanup:
     free(quarantined);
     return status;
@@ -229,6 +235,7 @@ encl_status encl_executable_create(const encl_device *device, const encl_graph *
     start = encl_clock_ns();
     ENCL_TRY(encl_products_warm(e));
     e->info.build_ns += encl_clock_ns() - start;
+    e->info.device_bytes += e->info.weight_bytes + e->info.arena_bytes; // beside the slots' inputs
     *executable = e;
     e = NULL;
 cleanup:

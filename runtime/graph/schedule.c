@@ -53,6 +53,10 @@ static encl_status add_weight(encl_lowerer *l, int32_t source, encl_operand *ope
     return add_weights(l, ENCL_LAYOUT_ROWS, &source, 1, 1, 0, operand);
 }
 
+int32_t encl_tile_rows(const encl_kernel_row *row) {
+    return row->grid[0].axis == ENCL_AXIS_ROWS ? row->grid[0].block : 1;
+}
+
 encl_status encl_lower_choose_rows(encl_lowerer *l, encl_step *step) {
     const encl_kernel_row *found[16];
     const size_t most = sizeof found / sizeof found[0];
@@ -81,8 +85,8 @@ encl_status encl_lower_add_step(encl_lowerer *l, encl_step *step) {
         ENCL_TRY(encl_lower_choose_rows(l, step));
     }
     ENCL_TRY(encl_reserve((void **)&s->steps, &s->step_capacity, s->step_count + 1, sizeof *s->steps));
+    ENCL_TRY(encl_lower_say_why(l, step));
     step->layer = l->layer;
-    step->why = step->why != NULL ? step->why : "";
     for (size_t i = 0; i < ENCL_OPERATOR_BUFFERS; i++) {
         const encl_operand *o = &step->operands[i];
         if (o->kind == ENCL_OPERAND_TENSOR) {
@@ -451,5 +455,9 @@ void encl_schedule_destroy(encl_schedule *schedule) {
     free(schedule->tensors);
     free(schedule->weights);
     free(schedule->outputs);
+    for (size_t i = 0; i < schedule->text_count; i++) {
+        free(schedule->texts[i]);
+    }
+    free(schedule->texts);
     free(schedule);
 }
