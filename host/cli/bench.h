@@ -54,10 +54,12 @@ enum {
     ENCL_BENCH_KEYS_END,
 };
 // clang-format off
-#define ENCL_BENCH_OPTIONS                                                                                            \
+#define ENCL_BENCH_OPTIONS_OUTPUT                                                                                     \
     {"output", 'o', "FORMAT", 0, "md (default), csv or jsonl on standard output", 0},                                 \
     {"csv", ENCL_BENCH_KEY_CSV, "FILE", 0, "Also write CSV to a file", 0},                                            \
-    {"jsonl", ENCL_BENCH_KEY_JSONL, "FILE", 0, "Also write JSON Lines with all samples, for `bench compare'", 0},     \
+    {"jsonl", ENCL_BENCH_KEY_JSONL, "FILE", 0, "Also write JSON Lines with everything to a file", 0}
+#define ENCL_BENCH_OPTIONS                                                                                            \
+    ENCL_BENCH_OPTIONS_OUTPUT,                                                                                        \
     {"min-ms", ENCL_BENCH_KEY_MIN_MS, "N", 0, "Sample each case for at least N ms (default 1000)", 0},                \
     {"max-ms", ENCL_BENCH_KEY_MAX_MS, "N", 0, "Stop sampling a case after N ms (default 10000)", 0},                  \
     {"samples", ENCL_BENCH_KEY_SAMPLES, "N", 0, "Take at most N samples of a case", 0},                               \
@@ -93,6 +95,9 @@ void encl_bench_expect(encl_bench *bench, size_t rows);
 // Begins a row. Rows are matched by case_id and device when files are compared: it must name all that makes the case.
 // Of one device, no two rows may have the same case_id. device NULL: none (compare).
 encl_status encl_bench_row(encl_bench *bench, const encl_device *device, const char *case_id);
+// Where the row stands in the table for people, who need not see in what order cases ran; by itself behind the one
+// before. CSV and JSON Lines keep the order of the runs.
+void encl_bench_place(encl_bench *bench, size_t place);
 // Values of the row by column name (bench_columns.c lists the columns of every kind). NULL and NAN are empty cells. A
 // name that the kind has not is INTERNAL, told by encl_bench_row_end.
 void encl_bench_text(encl_bench *bench, const char *column, const char *value);

@@ -15,11 +15,11 @@
         TEXT("dtype", NULL), TEXT("shape", NULL)
 
 // What statistics say of a launch or run, in microseconds.
-#define TIMES                                                                                                      \
-    COUNT("n", "n"), COUNT("inner", NULL), COUNT("warmup", NULL), TEXT("stop", NULL), TEXT("timer", "timer"),      \
-        REAL("first_us", 3, NULL), REAL("min_us", 3, NULL), REAL("p50_us", 3, "p50 us"), REAL("mean_us", 3, NULL), \
-        REAL("sd_us", 3, NULL), REAL("riqr_pct", 2, "+-%"), REAL("ci_lo_us", 3, NULL), REAL("ci_hi_us", 3, NULL),  \
-        REAL("p90_us", 3, NULL), REAL("p95_us", 3, NULL), REAL("p99_us", 3, NULL), REAL("max_us", 3, NULL),        \
+#define TIMES                                                                                                          \
+    COUNT("n", "n"), COUNT("inner", NULL), COUNT("warmup", NULL), TEXT("stop", NULL), TEXT("timer", "timer"),          \
+        REAL("first_us", 3, NULL), REAL("min_us", 3, NULL), REAL("p50_us", 3, "p50 us"), REAL("mean_us", 3, NULL),     \
+        REAL("sd_us", 3, NULL), REAL("riqr_pct", 2, "spread %"), REAL("ci_lo_us", 3, NULL), REAL("ci_hi_us", 3, NULL), \
+        REAL("p90_us", 3, NULL), REAL("p95_us", 3, NULL), REAL("p99_us", 3, NULL), REAL("max_us", 3, NULL),            \
         COUNT("outliers", NULL)
 
 // How near that is to what the device can do.
@@ -33,12 +33,15 @@ static const encl_bench_column peak_columns[] = {
     CASE,
     TEXT("figure", NULL),
     TEXT("kernel", "kernel"),
-    BYTES("buffer_bytes", "buffer"),
-    REAL("value", 3, "value"),
+    TEXT("variant", "variant"),
+    BYTES("buffer_bytes", NULL),
+    REAL("value", 3, "value"), // rates of the best sample, times of the median one
     TEXT("unit", "unit"),
     TIMES,
     COUNT("flops", NULL),
     BYTES("moved_bytes", NULL),
+    REAL("gflops", 2, NULL), // of the median sample
+    REAL("gbs", 3, NULL),
 };
 
 static const encl_bench_column kernels_columns[] = {
@@ -54,7 +57,9 @@ static const encl_bench_column kernels_columns[] = {
     TEXT("gws", NULL),
     BYTES("lmem_bytes", NULL),
     BYTES("pmem_bytes", NULL),
-    TEXT("picked", "picked"), // "yes" where the runtime would choose this row for the shape
+    TEXT("picked", "picked"),    // "yes" where the runtime would choose this row for the shape
+    COUNT("rows_checked", NULL), // rows of the output that were held against the reference
+    COUNT("buffer_sets", NULL),  // copies of the buffers that launches used in turn
 };
 
 static const encl_bench_column gemm_columns[] = {
@@ -76,7 +81,9 @@ static const encl_bench_column gemm_columns[] = {
     ROOF,
     ERRORS,
     TEXT("picked", "picked"),
-    REAL("gain", 3, "gain"), // time of the best other provider / time of the one picked
+    REAL("gain", 3, "gain"), // time of the best other row / time of the one picked, of which it stands in the line
+    COUNT("rows_checked", NULL),
+    COUNT("buffer_sets", NULL),
 };
 
 static const encl_bench_column model_columns[] = {

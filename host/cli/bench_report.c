@@ -17,7 +17,7 @@ struct encl_bench {
     const encl_bench_column *columns;
     size_t column_count;
     encl_bench_cell *cells; // of the row, one a column
-    bool in_row;
+    size_t place;
     int32_t device;   // of the row: its place in devices
     int64_t *samples; // of the row, NULL: none
     size_t sample_count;
@@ -169,7 +169,6 @@ static void clear_row(encl_bench *bench) {
     bench->samples = NULL;
     bench->sample_count = 0;
     bench->failed = ENCL_OK;
-    bench->in_row = false;
 }
 
 static encl_bench_cell *find_cell(const encl_bench *bench, const char *column, encl_bench_type *type) {
@@ -205,6 +204,10 @@ void encl_bench_number(encl_bench *bench, const char *column, double value) {
         return;
     }
     cell->number = isfinite(value) ? value : NAN;
+}
+
+void encl_bench_place(encl_bench *bench, size_t place) {
+    bench->place = place;
 }
 
 void encl_bench_samples(encl_bench *bench, const encl_samples *samples, int64_t inner, const char *timer) {
@@ -308,6 +311,7 @@ encl_status encl_bench_row(encl_bench *bench, const encl_device *device, const c
     encl_bench_type type;
     encl_status status = ENCL_OK;
     clear_row(bench);
+    bench->place = bench->rows;
     bench->device = -1;
     for (size_t i = 0; i < bench->device_count; i++) {
         bench->device = bench->devices[i] == device ? (int32_t)i : bench->device;
@@ -320,7 +324,6 @@ encl_status encl_bench_row(encl_bench *bench, const encl_device *device, const c
         encl_bench_text(bench, "status", "ok");
     }
     ENCL_TRY(show_progress(bench, case_id));
-    bench->in_row = true;
 cleanup:
     return status;
 }
@@ -336,7 +339,8 @@ encl_status encl_bench_row_end(encl_bench *bench) {
     const encl_bench_result result = {.cells = bench->cells,
                                       .samples_ns = bench->samples,
                                       .sample_count = bench->sample_count,
-                                      .device = bench->device};
+                                      .device = bench->device,
+                                      .place = bench->place};
     for (size_t i = 0; i < bench->writer_count; i++) {
         ENCL_TRY(encl_bench_writer_row(bench->writers[i], &result));
     }

@@ -15,10 +15,15 @@ struct encl_bench_writer {
     FILE *stream;
     const cJSON *header;
     size_t rows;
-    // Markdown: every cell of every shown column as text, row by row; widths are known at the end.
-    void *cells; // char *[]
-    size_t cell_count, cell_capacity;
+    // Markdown: rows as texts, kept until all widths are known and each can stand in its place.
+    struct md_row *kept; // [rows]
+    size_t kept_capacity;
 };
+
+typedef struct md_row {
+    size_t place;
+    char **cells; // one a column of the kind; NULL where it is never shown
+} md_row;
 
 static const cJSON *member(const cJSON *object, const char *key) {
     return cJSON_GetObjectItemCaseSensitive(object, key);
@@ -74,7 +79,7 @@ cleanup:
 static const struct {
     const char *name, *object, *key;
 } provenance[] = {
-    {"device", NULL, "name"}, // of the row's device
+    {"device_name", NULL, "name"}, // of the row's device
     {"platform", NULL, "platform"},
     {"driver", NULL, "driver"},
     {"encl_version", "encl", "version"},
@@ -166,9 +171,10 @@ static encl_status csv_finish(encl_bench_writer *writer, bool complete, const ch
         fputs(is_status ? "incomplete" : is_reason ? "ended before the last case" : "", writer->stream);
         putc(',', writer->stream);
     }
-    for (size_t i = 0; i <= PROVENANCE && !complete; i++) {
-        putc(i < PROVENANCE ? ',' : '\n', writer->stream);
+    for (size_t i = 0; i < PROVENANCE + 1 && !complete; i++) { // and the command line; the settings end the line
+        putc(',', writer->stream);
     }
+    fputs(complete ? "" : "\n", writer->stream);
     return check_stream(writer->stream);
 }
 
@@ -250,18 +256,38 @@ static encl_status cell_text(const encl_bench_column *column, const encl_bench_c
     return status;
 }
 
-static encl_status md_row(encl_bench_writer *writer, const encl_bench_result *result) {
-    encl_status status = ENCL_OK;
-    for (size_t i = 0; i < writer->column_count; i++) {
-        if (writer->columns[i].heading == NULL) {
-            continue;
-        }
-        ENCL_TRY(encl_reserve(&writer->cells, &writer->cell_capacity, writer->cell_count + 1, sizeof(char *)));
-        ENCL_TRY(cell_text(&writer->columns[i], &result->cells[i], (char **)writer->cells + writer->cell_count));
-        writer->cell_count++;
+static void free_row(const md_row *row, size_t columns) {
+    for (size_t i = 0; row->cells != NULL && i < columns; i++) {
+        free(row->cells[i]);
     }
+    free(row->cells);
+}
+
+static encl_status md_take_row(encl_bench_writer *writer, const encl_bench_result *result) {
+    encl_status status = ENCL_OK;
+    void *memory = writer->kept;
+    md_row row = {.place = result->place};
+    status = encl_reserve(&memory, &writer->kept_capacity, writer->rows + 1, sizeof *writer->kept);
+    writer->kept = memory;
+    ENCL_TRY(status);
+    ENCL_TRY(encl_allocate(writer->column_count, sizeof *row.cells, &memory));
+    row.cells = memory;
+    for (size_t i = 0; i < writer->column_count; i++) {
+        if (writer->columns[i].heading != NULL) {
+            ENCL_TRY(cell_text(&writer->columns[i], &result->cells[i], &row.cells[i]));
+        }
+    }
+    writer->kept[writer->rows] = row;
+    row.cells = NULL;
 cleanup:
+    free_row(&row, writer->column_count);
     return status;
+}
+
+static int compare_places(const void *a, const void *b) {
+    const size_t left = ((const md_row *)a)->place;
+    const size_t right = ((const md_row *)b)->place;
+    return (left > right) - (left < right);
 }
 
 static void print_about(const encl_bench_writer *writer) {
@@ -284,12 +310,14 @@ static void print_about(const encl_bench_writer *writer) {
 
 // A column is worth its place where some cell says something: not where all are empty, all is "ok", or there is but
 // one device.
-static bool column_says(const encl_bench_writer *writer, const encl_bench_column *column, size_t place, size_t width) {
-    if (strcmp(column->name, "device_id") == 0 && cJSON_GetArraySize(member(writer->header, "devices")) < 2) {
+static bool column_says(const encl_bench_writer *writer, size_t column) {
+    const encl_bench_column *of = &writer->columns[column];
+    const bool one_device = cJSON_GetArraySize(member(writer->header, "devices")) < 2;
+    if (of->heading == NULL || (one_device && strcmp(of->name, "device_id") == 0)) {
         return false;
     }
     for (size_t row = 0; row < writer->rows; row++) {
-        const char *text = ((char **)writer->cells)[row * width + place];
+        const char *text = writer->kept[row].cells[column];
         if (text != NULL && text[0] != '\0' && strcmp(text, "ok") != 0) {
             return true;
         }
@@ -304,21 +332,15 @@ static encl_status print_rows(const encl_bench_writer *writer) {
     encl_table *table = NULL;
     char headings[SHOWN_MOST][HEADING_TEXT];
     const char *chosen[SHOWN_MOST];
-    size_t places[SHOWN_MOST];
-    size_t width = 0;
+    size_t columns[SHOWN_MOST];
     size_t shown = 0;
-    for (size_t i = 0; i < writer->column_count; i++) {
-        width += writer->columns[i].heading != NULL ? 1 : 0;
-    }
-    for (size_t i = 0, place = 0; i < writer->column_count && shown < SHOWN_MOST; i++) {
-        const encl_bench_column *column = &writer->columns[i];
-        if (column->heading != NULL && column_says(writer, column, place, width)) {
-            snprintf(headings[shown], HEADING_TEXT, "%s%s", column->type == ENCL_BENCH_TEXT ? "" : ">",
-                     column->heading);
+    for (size_t i = 0; i < writer->column_count && shown < SHOWN_MOST; i++) {
+        if (column_says(writer, i)) {
+            const bool right = writer->columns[i].type != ENCL_BENCH_TEXT;
+            snprintf(headings[shown], HEADING_TEXT, "%s%s", right ? ">" : "", writer->columns[i].heading);
             chosen[shown] = headings[shown];
-            places[shown++] = place;
+            columns[shown++] = i;
         }
-        place += column->heading != NULL ? 1 : 0;
     }
     if (shown == 0) {
         goto cleanup;
@@ -326,7 +348,7 @@ static encl_status print_rows(const encl_bench_writer *writer) {
     ENCL_TRY(encl_table_create(chosen, shown, &table));
     for (size_t row = 0; row < writer->rows; row++) {
         for (size_t i = 0; i < shown; i++) {
-            const char *text = ((char **)writer->cells)[row * width + places[i]];
+            const char *text = writer->kept[row].cells[columns[i]];
             ENCL_TRY(encl_table_cell(table, "%s", text != NULL ? text : ""));
         }
     }
@@ -338,6 +360,9 @@ cleanup:
 
 static encl_status md_finish(encl_bench_writer *writer, bool complete, const char *notes) {
     print_about(writer);
+    if (writer->rows > 0) {
+        qsort(writer->kept, writer->rows, sizeof *writer->kept, compare_places);
+    }
     encl_status status = print_rows(writer);
     if (notes != NULL) {
         fprintf(writer->stream, "\n%s\n", notes);
@@ -355,7 +380,7 @@ static const struct {
     encl_status (*row)(encl_bench_writer *writer, const encl_bench_result *result);
     encl_status (*finish)(encl_bench_writer *writer, bool complete, const char *notes);
 } formats[] = {
-    [ENCL_BENCH_MD] = {md_begin, md_row, md_finish},
+    [ENCL_BENCH_MD] = {md_begin, md_take_row, md_finish},
     [ENCL_BENCH_CSV] = {csv_begin, csv_row, csv_finish},
     [ENCL_BENCH_JSONL] = {jsonl_begin, jsonl_row, jsonl_finish},
 };
@@ -407,9 +432,9 @@ void encl_bench_writer_abandon(encl_bench_writer *writer) {
         return;
     }
     encl_output_abandon(&writer->output);
-    for (size_t i = 0; i < writer->cell_count; i++) {
-        free(((char **)writer->cells)[i]);
+    for (size_t i = 0; writer->kept != NULL && i < writer->rows; i++) {
+        free_row(&writer->kept[i], writer->column_count);
     }
-    free(writer->cells);
+    free(writer->kept);
     free(writer);
 }

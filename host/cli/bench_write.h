@@ -19,6 +19,7 @@ typedef struct encl_bench_result {
     const int64_t *samples_ns;    // NULL: none
     size_t sample_count;
     int32_t device; // its place in the header's "devices"; −1: none
+    size_t place;   // in a table for people
 } encl_bench_result;
 
 typedef struct encl_bench_writer encl_bench_writer;

@@ -46,6 +46,7 @@ typedef struct encl_command {
     const struct argp_option *options;
     size_t minimum; // arguments
     size_t maximum;
+    bool takes_rest; // what follows the first argument are arguments too, also what looks like an option
     size_t settings_bytes;
     // Takes one option. A failure is wrong usage, and its detail is what the user reads. NULL: no options.
     encl_status (*option)(void *settings, int key, const char *value);

@@ -135,6 +135,9 @@ static error_t parse_command(int key, char *value, struct argp_state *state) {
         state->child_inputs[0] = context->globals;
     } else if (key == ARGP_KEY_ARG) {
         context->arguments[context->call->argument_count++] = value;
+        while (context->command->takes_rest && state->next < state->argc) {
+            context->arguments[context->call->argument_count++] = state->argv[state->next++];
+        }
     } else if (key == ARGP_KEY_END) {
         status = check_call(context);
     } else if (key > ARGP_KEY_END || context->command->option == NULL) {
@@ -202,6 +205,18 @@ encl_status encl_option_integer(const char *option, const char *text, int64_t mi
     if (!digits || end == text || *end != '\0' || errno != 0 || number < minimum || number > maximum) {
         return encl_fail(ENCL_INVALID, "%s: found '%s', expected a whole number from %" PRId64 " to %" PRId64, option,
                          text, minimum, maximum);
+    }
+    *value = number;
+    return ENCL_OK;
+}
+
+encl_status encl_option_number(const char *option, const char *text, double minimum, double maximum, double *value) {
+    char *end = NULL;
+    const bool digits = (text[0] >= '0' && text[0] <= '9') || text[0] == '-' || text[0] == '.';
+    const double number = strtod(text, &end);
+    if (!digits || end == text || *end != '\0' || !(number >= minimum && number <= maximum)) {
+        return encl_fail(ENCL_INVALID, "%s: found '%s', expected a number from %g to %g", option, text, minimum,
+                         maximum);
     }
     *value = number;
     return ENCL_OK;

@@ -16,7 +16,9 @@ void encl_options_help(const encl_command *command);
 
 // A whole number in [minimum, maximum], or INVALID naming the option, what was found and what was expected.
 encl_status encl_option_integer(const char *option, const char *text, int64_t minimum, int64_t maximum, int64_t *value);
-// A comma list of such numbers. Caller frees *values.
+// The same for a number with a fraction.
+encl_status encl_option_number(const char *option, const char *text, double minimum, double maximum, double *value);
+// A comma list of whole numbers. Caller frees *values.
 encl_status encl_option_integers(const char *option, const char *text, int64_t minimum, int64_t maximum,
                                  int64_t **values, size_t *count);
 

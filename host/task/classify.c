@@ -71,7 +71,7 @@ encl_status encl_classifier_create(const encl_model *model, const encl_device *d
     set_labels(model, head, c);
     ENCL_TRY(encl_allocate(c->label_count, sizeof *c->scores, (void **)&c->scores));
     ENCL_TRY(encl_head_graph(model, head, &graph));
-    ENCL_TRY(encl_pipeline_create(device, graph, &options->executable, ENCL_RESULT_SEQUENCES, c->reader.max_length,
+    ENCL_TRY(encl_pipeline_create(device, &graph, &options->executable, ENCL_RESULT_SEQUENCES, c->reader.max_length,
                                   &c->pipeline));
     *classifier = c;
     c = NULL;

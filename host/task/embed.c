@@ -145,7 +145,7 @@ encl_status encl_embedder_create(const encl_model *model, const encl_device *dev
     ENCL_TRY(find_prompt(model, options->prompt, &e->prompt));
     ENCL_TRY(count_skipped(model, e));
     ENCL_TRY(encl_model_embed_graph(model, options, &graph));
-    ENCL_TRY(encl_pipeline_create(device, graph, &options->executable,
+    ENCL_TRY(encl_pipeline_create(device, &graph, &options->executable,
                                   options->tokens ? ENCL_RESULT_TOKENS : ENCL_RESULT_SEQUENCES, e->reader.max_length,
                                   &e->pipeline));
     e->tokens = options->tokens;

@@ -86,7 +86,7 @@ encl_status encl_mask_filler_create(const encl_model *model, const encl_device *
         ENCL_TRY(encl_fail(ENCL_UNSUPPORTED, "%s: the tokenizer has no mask token", model->path));
     }
     ENCL_TRY(make_graph(model, f->top_k, &graph));
-    ENCL_TRY(encl_pipeline_create(device, graph, &options->executable, ENCL_RESULT_SELECTED, f->reader.max_length,
+    ENCL_TRY(encl_pipeline_create(device, &graph, &options->executable, ENCL_RESULT_SELECTED, f->reader.max_length,
                                   &f->pipeline));
     *filler = f;
     f = NULL;

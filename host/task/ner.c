@@ -74,7 +74,7 @@ encl_status encl_ner_create(const encl_model *model, const encl_device *device, 
     ENCL_TRY(encl_allocate((size_t)n->reader.max_length, sizeof *n->ids, (void **)&n->ids));
     ENCL_TRY(encl_allocate((size_t)n->reader.max_length, sizeof *n->pieces, (void **)&n->pieces));
     ENCL_TRY(encl_head_graph(model, ENCL_HEAD_NER, &graph));
-    ENCL_TRY(encl_pipeline_create(device, graph, &options->executable, ENCL_RESULT_TOKENS, n->reader.max_length,
+    ENCL_TRY(encl_pipeline_create(device, &graph, &options->executable, ENCL_RESULT_TOKENS, n->reader.max_length,
                                   &n->pipeline));
     *ner = n;
     n = NULL;

@@ -1,96 +1,70 @@
 #include "host/task/pipeline.h"
 
 #include <math.h>
-#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "host/task/batch.h"
+#include "runtime/base/log.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/status.h"
 #include "runtime/op/operator.h"
 
 enum { MOST_IN_FLIGHT = 2 };
 
-// A batch that is being filled or computed.
-typedef struct batch {
-    int32_t *ids;        // [capacity.tokens]
-    int32_t *types;      // [capacity.tokens]
-    int32_t *offsets;    // [capacity.sequences + 1] where sequences begin in ids
-    int32_t *rows;       // [capacity.selected] selected tokens of the batch
-    int32_t *skips;      // [capacity.sequences] tokens that pooling leaves out
-    int32_t *first_rows; // [capacity.sequences + 1] where sequences begin in rows
-    size_t *first_cells; // [capacity.sequences + 1] where sequences begin in notes
-    size_t *note_bytes;  // [capacity.sequences]
-    max_align_t *notes;  // [notes_allocated] grows with what tasks put there
-    size_t notes_allocated;
-    int32_t tokens, sequences, selected, panels;
-    bool skipping;       // one of the skips is not 0
-    int64_t first_index; // of its first sequence
-    encl_event *event;
-} batch;
-
 struct encl_pipeline {
-    encl_executable *executable;
+    const encl_device *device;
+    encl_graph *graph;
+    encl_executable_options options; // its capacity is lowered where the device's memory ends
+    encl_executable *executable;     // NULL after a failure that could not be mended
+    encl_executable_info info;       // of the last one
     encl_result_rows rows;
     int64_t max_length;
     size_t depth; // batches in flight
-    batch batches[MOST_IN_FLIGHT];
+    encl_task_batch batches[MOST_IN_FLIGHT];
+    bool opened_again; // the device, since the last batch that it computed
 };
 
 // ---- Making one -------------------------------------------------------------------------------------------
 
-static const encl_capacity *capacity_of(const encl_pipeline *p) {
-    return &encl_executable_get_info(p->executable)->capacity;
-}
-
-static int64_t panels_of(int64_t tokens) {
-    return (tokens + ENCL_PANEL - 1) / ENCL_PANEL;
-}
-
 // The longest sequence must fit an empty batch, or the pipeline would wait for room for ever.
 static encl_status check_capacity(const encl_pipeline *p) {
-    const encl_capacity *capacity = capacity_of(p);
+    const encl_capacity *capacity = &p->info.capacity;
     if (capacity->tokens < p->max_length) {
         return encl_fail(ENCL_INVALID, "a batch of %d tokens cannot hold a text of %lld, which is the longest allowed",
                          (int)capacity->tokens, (long long)p->max_length);
     }
-    if (capacity->panels < panels_of(p->max_length)) {
+    if (capacity->panels < (p->max_length + ENCL_PANEL - 1) / ENCL_PANEL) {
         return encl_fail(ENCL_INVALID, "a batch of %d key panels cannot hold a text of %lld tokens",
                          (int)capacity->panels, (long long)p->max_length);
     }
     return ENCL_OK;
 }
 
-static encl_status allocate_batch(const encl_capacity *capacity, batch *b) {
-    encl_status status = ENCL_OK;
-    const size_t tokens = (size_t)capacity->tokens;
-    const size_t sequences = (size_t)capacity->sequences;
-    ENCL_TRY(encl_allocate(tokens, sizeof *b->ids, (void **)&b->ids));
-    ENCL_TRY(encl_allocate(tokens, sizeof *b->types, (void **)&b->types));
-    ENCL_TRY(encl_allocate((size_t)capacity->selected, sizeof *b->rows, (void **)&b->rows));
-    ENCL_TRY(encl_allocate(sequences + 1, sizeof *b->offsets, (void **)&b->offsets));
-    ENCL_TRY(encl_allocate(sequences, sizeof *b->skips, (void **)&b->skips));
-    ENCL_TRY(encl_allocate(sequences + 1, sizeof *b->first_rows, (void **)&b->first_rows));
-    ENCL_TRY(encl_allocate(sequences + 1, sizeof *b->first_cells, (void **)&b->first_cells));
-    ENCL_TRY(encl_allocate(sequences, sizeof *b->note_bytes, (void **)&b->note_bytes));
-cleanup:
+static encl_status make_executable(encl_pipeline *p) {
+    encl_status status = encl_executable_create(p->device, p->graph, &p->options, &p->executable);
+    if (status == ENCL_OK) {
+        p->info = *encl_executable_get_info(p->executable);
+        status = check_capacity(p);
+    }
     return status;
 }
 
-encl_status encl_pipeline_create(const encl_device *device, const encl_graph *graph,
-                                 const encl_executable_options *options, encl_result_rows rows, int64_t max_length,
-                                 encl_pipeline **pipeline) {
+encl_status encl_pipeline_create(const encl_device *device, encl_graph **graph, const encl_executable_options *options,
+                                 encl_result_rows rows, int64_t max_length, encl_pipeline **pipeline) {
     encl_status status = ENCL_OK;
     encl_pipeline *p = NULL;
     *pipeline = NULL;
     ENCL_TRY(encl_allocate(1, sizeof *p, (void **)&p));
+    p->device = device;
+    p->graph = *graph;
+    *graph = NULL;
+    p->options = options != NULL ? *options : (encl_executable_options){0};
     p->rows = rows;
     p->max_length = max_length;
-    p->depth = options != NULL && options->depth == 1 ? 1 : MOST_IN_FLIGHT;
-    ENCL_TRY(encl_executable_create(device, graph, options, &p->executable));
-    ENCL_TRY(check_capacity(p));
+    p->depth = p->options.depth == 1 ? 1 : MOST_IN_FLIGHT;
+    ENCL_TRY(make_executable(p));
     for (size_t i = 0; i < p->depth; i++) {
-        ENCL_TRY(allocate_batch(capacity_of(p), &p->batches[i]));
+        ENCL_TRY(encl_task_batch_allocate(&p->info.capacity, &p->batches[i]));
     }
     *pipeline = p;
     p = NULL;
@@ -104,24 +78,15 @@ void encl_pipeline_destroy(encl_pipeline *p) {
         return;
     }
     for (size_t i = 0; i < MOST_IN_FLIGHT; i++) {
-        batch *b = &p->batches[i];
-        encl_event_release(b->event);
-        free(b->ids);
-        free(b->types);
-        free(b->rows);
-        free(b->offsets);
-        free(b->skips);
-        free(b->first_rows);
-        free(b->first_cells);
-        free(b->note_bytes);
-        free(b->notes);
+        encl_task_batch_free(&p->batches[i]);
     }
     encl_executable_destroy(p->executable);
+    encl_graph_destroy(p->graph);
     free(p);
 }
 
 const encl_executable_info *encl_pipeline_get_info(const encl_pipeline *pipeline) {
-    return encl_executable_get_info(pipeline->executable);
+    return &pipeline->info;
 }
 
 // ---- Running ----------------------------------------------------------------------------------------------
@@ -158,9 +123,9 @@ static encl_status read_next(stream *s) {
         return encl_fail(ENCL_INVALID, "sequence %lld skips %d tokens, expected 0 … %d", (long long)s->read + 1,
                          (int)sequence->skip, (int)sequence->count - 1);
     }
-    if (sequence->selected_count < 0 || sequence->selected_count > capacity_of(p)->selected) {
+    if (sequence->selected_count < 0 || sequence->selected_count > p->info.capacity.selected) {
         return encl_fail(ENCL_INVALID, "sequence %lld selects %d tokens, expected 0 … %d", (long long)s->read + 1,
-                         (int)sequence->selected_count, (int)capacity_of(p)->selected);
+                         (int)sequence->selected_count, (int)p->info.capacity.selected);
     }
     for (int32_t i = 0; i < sequence->selected_count; i++) {
         const int32_t before = i == 0 ? -1 : sequence->selected[i - 1];
@@ -175,92 +140,35 @@ static encl_status read_next(stream *s) {
     return ENCL_OK;
 }
 
-static bool has_room(const stream *s, const batch *b) {
-    const encl_capacity *capacity = capacity_of(s->p);
-    const encl_sequence *sequence = &s->sequence;
-    return b->tokens + sequence->count <= capacity->tokens && b->sequences < capacity->sequences &&
-           b->selected + sequence->selected_count <= capacity->selected &&
-           b->panels + panels_of(sequence->count) <= capacity->panels;
-}
-
-static encl_status add_note(batch *b, const encl_sequence *sequence) {
-    const size_t first = b->first_cells[b->sequences];
-    const size_t used = first + (sequence->note_bytes + sizeof *b->notes - 1) / sizeof *b->notes;
-    void *notes = b->notes;
-    encl_status status = encl_reserve(&notes, &b->notes_allocated, used, sizeof *b->notes);
-    b->notes = notes;
-    if (status == ENCL_OK && sequence->note_bytes > 0) {
-        memcpy(b->notes + first, sequence->note, sequence->note_bytes);
-    }
-    b->note_bytes[b->sequences] = sequence->note_bytes;
-    b->first_cells[b->sequences + 1] = used;
-    return status;
-}
-
-static encl_status add_sequence(stream *s, batch *b) {
-    const encl_sequence *sequence = &s->sequence;
-    const size_t bytes = (size_t)sequence->count * sizeof(int32_t);
-    encl_status status = add_note(b, sequence);
-    if (status != ENCL_OK) {
-        return status;
-    }
-    memcpy(b->ids + b->tokens, sequence->ids, bytes);
-    if (sequence->types != NULL) {
-        memcpy(b->types + b->tokens, sequence->types, bytes);
-    } else {
-        memset(b->types + b->tokens, 0, bytes);
-    }
-    for (int32_t i = 0; i < sequence->selected_count; i++) {
-        b->rows[b->selected++] = b->tokens + sequence->selected[i];
-    }
-    b->tokens += sequence->count;
-    b->panels += (int32_t)panels_of(sequence->count);
-    b->skips[b->sequences] = sequence->skip;
-    b->skipping = b->skipping || sequence->skip > 0;
-    b->sequences++;
-    b->offsets[b->sequences] = b->tokens;
-    b->first_rows[b->sequences] = b->selected;
-    s->waiting = false;
-    return ENCL_OK;
-}
-
-static encl_status fill(stream *s, batch *b) {
+static encl_status fill(stream *s, encl_task_batch *b) {
     encl_status status = ENCL_OK;
-    b->tokens = 0;
-    b->sequences = 0;
-    b->selected = 0;
-    b->panels = 0;
-    b->skipping = false;
-    b->first_index = s->read - s->waiting;
+    encl_task_batch_clear(b, s->read - s->waiting);
     for (;;) {
         if (!s->waiting && !s->ended) {
             ENCL_TRY(read_next(s));
         }
-        if (!s->waiting || !has_room(s, b)) {
+        if (!s->waiting || !encl_task_batch_has_room(b, &s->p->info.capacity, &s->sequence)) {
             break;
         }
-        ENCL_TRY(add_sequence(s, b));
+        ENCL_TRY(encl_task_batch_add(b, &s->sequence));
+        s->waiting = false;
     }
 cleanup:
     return status;
 }
 
-static encl_status start(stream *s, batch *b) {
-    const encl_batch packed = {
-        .tokens = b->tokens,
-        .sequences = b->sequences,
-        .selected = b->selected,
-        .ids = b->ids,
-        .types = b->types,
-        .offsets = b->offsets,
-        .rows = b->rows,
-        .skips = b->skipping ? b->skips : NULL,
-    };
-    return encl_executable_run(s->p->executable, &packed, false, &b->event);
+static encl_status start(const encl_pipeline *p, encl_task_batch *b) {
+    const encl_batch packed = encl_task_batch_packed(b);
+    return encl_executable_run(p->executable, &packed, false, &b->event);
+}
+
+static void drop_event(encl_task_batch *b) {
+    encl_event_release(b->event);
+    b->event = NULL;
 }
 
 // The rows of output 0 that belong to sequence i of a batch: [*first, *first + *count).
-static void find_rows(encl_result_rows rows, const batch *b, int32_t i, int64_t *first, int64_t *count) {
+static void find_rows(encl_result_rows rows, const encl_task_batch *b, int32_t i, int64_t *first, int64_t *count) {
     const int32_t *bounds = rows == ENCL_RESULT_TOKENS ? b->offsets : b->first_rows;
     *first = rows == ENCL_RESULT_SEQUENCES ? i : bounds[i];
     *count = rows == ENCL_RESULT_SEQUENCES ? 1 : bounds[i + 1] - bounds[i];
@@ -280,35 +188,141 @@ encl_status encl_result_check_finite(const encl_sequence_result *result, int64_t
     return ENCL_OK;
 }
 
-// Waits for a batch and hands out its results.
-static encl_status collect(stream *s, batch *b) {
+// Hands out the results of a batch that was computed, which is empty then.
+static encl_status deliver(const stream *s, encl_task_batch *b) {
     encl_status status = ENCL_OK;
     const float *values = NULL;
     int64_t rows = 0;
     int64_t columns = 0;
-    if (b->event == NULL) {
-        return ENCL_OK;
-    }
-    ENCL_TRY(encl_event_wait(b->event, -1));
     ENCL_TRY(encl_event_output(b->event, 0, &values, &rows, &columns));
     for (int32_t i = 0; i < b->sequences; i++) {
+        const encl_sequence sequence = encl_task_batch_sequence(b, i);
         int64_t first = 0;
         encl_sequence_result result = {
             .index = b->first_index + i,
             .columns = columns,
-            .ids = b->ids + b->offsets[i],
-            .count = b->offsets[i + 1] - b->offsets[i],
-            .note = b->note_bytes[i] > 0 ? b->notes + b->first_cells[i] : NULL,
-            .note_bytes = b->note_bytes[i],
+            .ids = sequence.ids,
+            .count = sequence.count,
+            .note = sequence.note,
+            .note_bytes = sequence.note_bytes,
         };
         find_rows(s->p->rows, b, i, &first, &result.rows);
         result.values = values + first * columns;
         ENCL_TRY(s->sink(s->sink_context, &result));
     }
+    s->p->opened_again = false;
 cleanup:
-    encl_event_release(b->event);
-    b->event = NULL;
+    drop_event(b);
+    encl_task_batch_clear(b, 0);
     return status;
+}
+
+// ---- When the device fails --------------------------------------------------------------------------------
+
+static bool is_device_failure(encl_status status) {
+    return status == ENCL_DEVICE || status == ENCL_DEVICE_MEMORY || status == ENCL_NO_DEVICE;
+}
+
+// What to change before the next try: smaller batches where memory is short, else nothing, but that only once.
+// (CL_OUT_OF_RESOURCES may be either: it is memory first.)
+static encl_status change_course(encl_pipeline *p, encl_status failure) {
+    const encl_device_info *device = encl_device_get_info(p->device);
+    const int32_t tokens = p->info.capacity.tokens;
+    if (failure == ENCL_DEVICE_MEMORY && tokens > p->max_length) {
+        const int32_t fewer = tokens / 2 > p->max_length ? tokens / 2 : (int32_t)p->max_length;
+        encl_warn("device %d (%s) has no memory for batches of %d tokens, going on with %d: %s", (int)device->index,
+                  device->name, (int)tokens, (int)fewer, encl_status_detail());
+        p->options.capacity.tokens = fewer;
+        p->info.capacity.tokens = fewer;
+        return ENCL_OK;
+    }
+    if (p->opened_again) {
+        return encl_fail_context(failure, "device %d (%s) failed, was opened again, and failed again",
+                                 (int)device->index, device->name);
+    }
+    encl_warn("device %d (%s) failed and is opened again: %s", (int)device->index, device->name, encl_status_detail());
+    p->opened_again = true;
+    return ENCL_OK;
+}
+
+// A new executable in the place of one that failed. The old one goes first: where nobody else uses the device, its
+// context goes with it, which is what a lost device needs.
+static encl_status replace_executable(encl_pipeline *p, encl_status failure) {
+    encl_status status = ENCL_OK;
+    do {
+        status = change_course(p, failure);
+        if (status != ENCL_OK) {
+            return status;
+        }
+        encl_executable_destroy(p->executable);
+        p->executable = NULL;
+        status = make_executable(p);
+        failure = status;
+    } while (is_device_failure(status));
+    return status;
+}
+
+// Computes the sequences of a batch again, in as many pieces as the executable asks for, one after the other.
+static encl_status compute_again(const stream *s, encl_task_batch *b, encl_task_batch *piece) {
+    encl_status status = ENCL_OK;
+    encl_pipeline *p = s->p;
+    for (int32_t done = 0; done < b->sequences;) {
+        int32_t next = done;
+        encl_task_batch_clear(piece, b->first_index + done);
+        for (; next < b->sequences; next++) {
+            const encl_sequence sequence = encl_task_batch_sequence(b, next);
+            if (!encl_task_batch_has_room(piece, &p->info.capacity, &sequence)) {
+                break;
+            }
+            ENCL_TRY(encl_task_batch_add(piece, &sequence));
+        }
+        status = start(p, piece);
+        status = status == ENCL_OK ? encl_event_wait(piece->event, -1) : status;
+        if (is_device_failure(status)) {
+            drop_event(piece);
+            ENCL_TRY(replace_executable(p, status));
+            continue;
+        }
+        ENCL_TRY(status);
+        ENCL_TRY(deliver(s, piece));
+        done = next;
+    }
+    encl_task_batch_clear(b, 0);
+cleanup:
+    return status;
+}
+
+// Goes on after a failure of the device: what was in flight is computed again, so that every result comes once and in
+// its order.
+static encl_status recover(const stream *s, encl_status failure) {
+    encl_status status = ENCL_OK;
+    encl_pipeline *p = s->p;
+    encl_task_batch piece = {0};
+    const encl_capacity capacity = p->info.capacity; // no later one is larger
+    const bool swapped = p->batches[1].sequences > 0 && p->batches[1].first_index < p->batches[0].first_index;
+    for (size_t i = 0; i < p->depth; i++) {
+        drop_event(&p->batches[i]);
+    }
+    ENCL_TRY(replace_executable(p, failure));
+    ENCL_TRY(encl_task_batch_allocate(&capacity, &piece));
+    for (size_t i = 0; i < p->depth; i++) {
+        ENCL_TRY(compute_again(s, &p->batches[swapped ? p->depth - 1 - i : i], &piece));
+    }
+cleanup:
+    encl_task_batch_free(&piece);
+    return status;
+}
+
+// Waits for a batch and hands out its results; nothing for one that is empty.
+static encl_status collect(const stream *s, encl_task_batch *b) {
+    if (b->event == NULL) {
+        return ENCL_OK;
+    }
+    const encl_status status = encl_event_wait(b->event, -1);
+    if (is_device_failure(status)) {
+        return recover(s, status);
+    }
+    return status == ENCL_OK ? deliver(s, b) : status;
 }
 
 encl_status encl_pipeline_run(encl_pipeline *p, encl_status (*next)(void *context, encl_sequence *sequence),
@@ -318,13 +332,18 @@ encl_status encl_pipeline_run(encl_pipeline *p, encl_status (*next)(void *contex
     encl_status status = ENCL_OK;
     stream s = {.p = p, .next = next, .next_context = next_context, .sink = sink, .sink_context = sink_context};
     size_t turn = 0;
+    p->opened_again = false;
+    if (p->executable == NULL) {
+        ENCL_TRY(make_executable(p));
+    }
     while (!s.ended || s.waiting) {
-        batch *b = &p->batches[turn];
+        encl_task_batch *b = &p->batches[turn];
         // With two batches in flight: results of the batch before last, while the device computes the last one.
         ENCL_TRY(collect(&s, b));
         ENCL_TRY(fill(&s, b));
         if (b->sequences > 0) {
-            ENCL_TRY(start(&s, b));
+            status = start(p, b);
+            ENCL_TRY(is_device_failure(status) ? recover(&s, status) : status);
         }
         turn = (turn + 1) % p->depth;
     }
@@ -333,8 +352,8 @@ encl_status encl_pipeline_run(encl_pipeline *p, encl_status (*next)(void *contex
     }
 cleanup:
     for (size_t i = 0; i < MOST_IN_FLIGHT; i++) {
-        encl_event_release(p->batches[i].event);
-        p->batches[i].event = NULL;
+        drop_event(&p->batches[i]);
+        encl_task_batch_clear(&p->batches[i], 0);
     }
     return status;
 }

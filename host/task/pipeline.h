@@ -39,12 +39,13 @@ typedef struct encl_sequence_result {
 
 typedef struct encl_pipeline encl_pipeline;
 
-// Makes the executable of a graph whose output 0 has rows of the given kind. options may be NULL. INVALID where its
-// capacity cannot hold a sequence of max_length tokens. Used by one thread at a time.
-encl_status encl_pipeline_create(const encl_device *device, const encl_graph *graph,
-                                 const encl_executable_options *options, encl_result_rows rows, int64_t max_length,
-                                 encl_pipeline **pipeline);
+// Makes the executable of a graph whose output 0 has rows of the given kind, and takes the graph over, which is made
+// NULL: the pipeline needs it as long as it lives. options may be NULL. INVALID where its capacity cannot hold a
+// sequence of max_length tokens. Used by one thread at a time.
+encl_status encl_pipeline_create(const encl_device *device, encl_graph **graph, const encl_executable_options *options,
+                                 encl_result_rows rows, int64_t max_length, encl_pipeline **pipeline);
 void encl_pipeline_destroy(encl_pipeline *pipeline); // NULL is allowed
+// Of the executable that serves; a run may change what it says.
 const encl_executable_info *encl_pipeline_get_info(const encl_pipeline *pipeline);
 
 // NOT_FINITE where one of the result's values is not a finite number; text: what it is of, from 0.
@@ -53,6 +54,10 @@ encl_status encl_result_check_finite(const encl_sequence_result *result, int64_t
 // Computes every sequence that next() gives (*sequence is zeroed before) and hands each result to sink(), in their
 // order. A failure of either ends the run with its status. A sequence that is empty, longer than max_length or selects
 // more rows than an empty batch holds is INVALID.
+//
+// Where the device fails, a warning is given and the batches in flight are computed again: with half the tokens a batch
+// where it has no memory, down to max_length, else once, after opening the device again. What fails then is the status.
+// A pipeline whose run ended so may be used again.
 encl_status encl_pipeline_run(encl_pipeline *pipeline, encl_status (*next)(void *context, encl_sequence *sequence),
                               void *next_context,
                               encl_status (*sink)(void *context, const encl_sequence_result *result),

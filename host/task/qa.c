@@ -74,7 +74,7 @@ encl_status encl_qa_create(const encl_model *model, const encl_device *device, c
     ENCL_TRY(encl_allocate(longest, sizeof *q->types, (void **)&q->types));
     ENCL_TRY(encl_allocate(longest, sizeof *q->continues, (void **)&q->continues));
     ENCL_TRY(encl_head_graph(model, ENCL_HEAD_QA, &graph));
-    ENCL_TRY(encl_pipeline_create(device, graph, &options->executable, ENCL_RESULT_TOKENS, q->reader.max_length,
+    ENCL_TRY(encl_pipeline_create(device, &graph, &options->executable, ENCL_RESULT_TOKENS, q->reader.max_length,
                                   &q->pipeline));
     *qa = q;
     q = NULL;

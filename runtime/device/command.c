@@ -1,5 +1,6 @@
 #include "runtime/device/command.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "runtime/base/memory.h"
@@ -50,6 +51,28 @@ encl_status encl_queue_read(encl_queue queue, encl_buffer buffer, size_t offset,
                  "clEnqueueReadBuffer");
 }
 
+encl_status encl_entry_arguments(encl_entry entry, const encl_argument *arguments, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const cl_int error = clSetKernelArg(entry, (cl_uint)i, arguments[i].bytes, arguments[i].value);
+        if (error != CL_SUCCESS) {
+            encl_status status = encl_cl_fail(error, "clSetKernelArg");
+            return encl_fail_context(status, "argument %zu", i);
+        }
+    }
+    return ENCL_OK;
+}
+
+encl_status encl_queue_launch(encl_queue queue, encl_entry entry, size_t global, size_t local, encl_command *command) {
+    return check(clEnqueueNDRangeKernel(queue, entry, 1, NULL, &global, &local, 0, NULL, command),
+                 "clEnqueueNDRangeKernel");
+}
+
+void encl_entry_release(encl_entry entry) {
+    if (entry != NULL) {
+        clReleaseKernel(entry);
+    }
+}
+
 encl_status encl_queue_zero(encl_queue queue, encl_buffer buffer, size_t offset, size_t bytes) {
     const float zero = 0.0f;
     return check(clEnqueueFillBuffer(queue, buffer, &zero, sizeof zero, offset, bytes, 0, NULL, NULL),
@@ -68,34 +91,78 @@ encl_status encl_queue_finish(encl_queue queue) {
     return check(clFinish(queue), "clFinish");
 }
 
+bool encl_queue_drain(encl_queue queue) {
+    return clFinish(queue) == CL_SUCCESS;
+}
+
 encl_status encl_command_wait(encl_command command) {
     return check(clWaitForEvents(1, &command), "clWaitForEvents");
 }
 
-typedef struct notice {
-    void (*over)(void *context, encl_status status);
-    void *context;
-} notice;
-
-static void CL_CALLBACK give_notice(cl_event event, cl_int result, void *context) {
-    const notice given = *(const notice *)context;
-    (void)event;
-    free(context);
-    given.over(given.context, result == CL_COMPLETE ? ENCL_OK : encl_cl_fail(result, "a command of the run"));
+void encl_command_drain(encl_command command) {
+    if (command != NULL) {
+        (void)clWaitForEvents(1, &command);
+    }
 }
 
-encl_status encl_command_notify(encl_command command, void (*over)(void *context, encl_status status), void *context) {
-    notice *given = NULL;
-    encl_status status = encl_allocate(1, sizeof *given, (void **)&given);
+// A command's negative state is the error that ended it.
+static encl_status status_of_command(cl_int state) {
+    return state >= 0 ? ENCL_OK : encl_cl_fail(state, "a command of the run");
+}
+
+encl_status encl_command_ask(encl_command command, bool *over) {
+    cl_int state = CL_QUEUED;
+    const cl_int error = clGetEventInfo(command, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
+    *over = error != CL_SUCCESS || state <= CL_COMPLETE;
+    return error != CL_SUCCESS ? encl_cl_fail(error, "clGetEventInfo") : status_of_command(state);
+}
+
+// The driver's and the caller's; whoever is last frees it.
+struct encl_notice {
+    void (*over)(void *context, encl_status status);
+    void *context;
+    atomic_bool taken; // by the call of over() or by its cancellation
+    atomic_int users;
+};
+
+void encl_notice_release(encl_notice *notice) {
+    if (notice != NULL && atomic_fetch_sub(&notice->users, 1) == 1) {
+        free(notice);
+    }
+}
+
+bool encl_notice_cancel(encl_notice *notice) {
+    return !atomic_exchange(&notice->taken, true);
+}
+
+static void CL_CALLBACK give_notice(cl_event event, cl_int result, void *context) {
+    encl_notice *notice = context;
+    (void)event;
+    if (!atomic_exchange(&notice->taken, true)) {
+        notice->over(notice->context, status_of_command(result));
+    }
+    encl_notice_release(notice);
+}
+
+encl_status encl_command_notify(encl_command command, void (*over)(void *context, encl_status status), void *context,
+                                encl_notice **notice) {
+    encl_notice *made = NULL;
+    *notice = NULL;
+    encl_status status = encl_allocate(1, sizeof *made, (void **)&made);
     if (status != ENCL_OK) {
         return status;
     }
-    *given = (notice){over, context};
-    status = check(clSetEventCallback(command, CL_COMPLETE, give_notice, given), "clSetEventCallback");
+    made->over = over;
+    made->context = context;
+    atomic_init(&made->taken, false);
+    atomic_init(&made->users, 2);
+    status = check(clSetEventCallback(command, CL_COMPLETE, give_notice, made), "clSetEventCallback");
     if (status != ENCL_OK) {
-        free(given);
+        free(made);
+        return status;
     }
-    return status;
+    *notice = made;
+    return ENCL_OK;
 }
 
 encl_status encl_command_times(encl_command command, int64_t times_ns[4]) {
@@ -116,4 +183,21 @@ void encl_command_release(encl_command command) {
     if (command != NULL) {
         clReleaseEvent(command);
     }
+}
+
+bool encl_device_works(const encl_device *device) {
+    const cl_uint written = 0x656e636c;
+    cl_uint found = 0;
+    cl_int error = CL_SUCCESS;
+    const cl_command_queue queue = encl_device_queue(device);
+    cl_mem buffer = clCreateBuffer(encl_device_context(device), CL_MEM_READ_WRITE, sizeof written, NULL, &error);
+    if (error != CL_SUCCESS) {
+        return false;
+    }
+    error = clEnqueueWriteBuffer(queue, buffer, CL_TRUE, 0, sizeof written, &written, 0, NULL, NULL);
+    if (error == CL_SUCCESS) {
+        error = clEnqueueReadBuffer(queue, buffer, CL_TRUE, 0, sizeof found, &found, 0, NULL, NULL);
+    }
+    clReleaseMemObject(buffer);
+    return error == CL_SUCCESS && found == written;
 }

@@ -1,6 +1,7 @@
 #include "runtime/device/device.h"
 
 #include <CL/cl_ext.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,14 @@ typedef struct device_list {
     encl_device **devices;
     size_t count;
     size_t capacity;
+    char left_out[512]; // why the last device or platform was
 } device_list;
+
+// A platform or device that does not answer must not cost the others.
+static void leave_out(device_list *found, const char *what) {
+    snprintf(found->left_out, sizeof found->left_out, "%s is left out: %s", what, encl_status_detail());
+    encl_debug("%s", found->left_out);
+}
 
 static encl_status add_device(device_list *found, cl_platform_id platform, cl_device_id id) {
     encl_status status = ENCL_OK;
@@ -45,7 +53,7 @@ cleanup:
     return status;
 }
 
-// Adds a platform's devices. One that does not answer is left out: it must not cost the others.
+// Adds a platform's devices.
 static encl_status add_platform(device_list *found, cl_platform_id platform) {
     encl_status status = ENCL_OK;
     void *memory = NULL;
@@ -57,7 +65,7 @@ static encl_status add_platform(device_list *found, cl_platform_id platform) {
     }
     if (error != CL_SUCCESS) {
         encl_cl_fail(error, "clGetDeviceIDs");
-        encl_debug("an OpenCL platform is left out: %s", encl_status_detail());
+        leave_out(found, "a platform");
         return ENCL_OK;
     }
     ENCL_TRY(encl_allocate(count, sizeof(cl_device_id), &memory));
@@ -66,7 +74,7 @@ static encl_status add_platform(device_list *found, cl_platform_id platform) {
     error = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, count, ids, &now);
     if (error != CL_SUCCESS) {
         encl_cl_fail(error, "clGetDeviceIDs");
-        encl_debug("an OpenCL platform is left out: %s", encl_status_detail());
+        leave_out(found, "a platform");
         goto cleanup;
     }
     for (cl_uint i = 0; i < count && i < now; i++) {
@@ -75,7 +83,7 @@ static encl_status add_platform(device_list *found, cl_platform_id platform) {
             goto cleanup;
         }
         if (status != ENCL_OK) {
-            encl_debug("an OpenCL device is left out: %s", encl_status_detail());
+            leave_out(found, "one");
             status = ENCL_OK;
         }
     }
@@ -138,7 +146,8 @@ static encl_status discover(device_list *found) {
         ENCL_TRY(add_platform(found, platforms[i]));
     }
     if (found->count == 0) {
-        status = fail_without_devices("no platform has one");
+        status = found->left_out[0] == '\0' ? fail_without_devices("no platform has one")
+                                            : encl_fail(ENCL_NO_DEVICE, "no OpenCL device: %s", found->left_out);
         goto cleanup;
     }
     order_devices(found);

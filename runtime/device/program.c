@@ -145,9 +145,12 @@ static cl_int build(const encl_program *program) {
     cl_int error = CL_SUCCESS;
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         error = clBuildProgram(program->program, 1, &program->device->id, program->options, NULL, NULL);
-        if (error != CL_OUT_OF_RESOURCES && error != CL_OUT_OF_HOST_MEMORY) {
+        const bool may_pass = error == CL_OUT_OF_RESOURCES || error == CL_OUT_OF_HOST_MEMORY;
+        if (!may_pass || attempt + 1 == ATTEMPTS) {
             break;
         }
+        encl_warn("%s: clBuildProgram: %s (%d) on %s; tried again", program->file, encl_cl_error_name(error),
+                  (int)error, program->device->info.name);
         clFinish(encl_device_queue(program->device));
     }
     return error;

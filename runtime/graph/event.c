@@ -34,20 +34,47 @@ void encl_event_drop_commands(encl_event *run) {
     run->record_count = 0;
     encl_command_release(run->last);
     run->last = NULL;
+    encl_notice_release(run->notice);
+    run->notice = NULL;
+}
+
+// Some drivers never call back for a command that is over, or whose device is lost. So they are asked now and then.
+static void ask_driver(encl_event *run) {
+    bool over = false;
+    const encl_status status = encl_command_ask(run->last, &over);
+    if (over && encl_notice_cancel(run->notice)) {
+        encl_event_finish(run, status, status == ENCL_OK ? "" : encl_status_detail());
+    }
+}
+
+// Waits with the executable's mutex locked until a run is over and, where wanted, told; false at the deadline.
+static bool wait_until_over(encl_event *run, bool and_told, int64_t deadline) {
+    static const int64_t patience_ns = 1000000000;
+    encl_executable *e = run->executable;
+    while (!run->over || (and_told && !run->told)) {
+        const int64_t soon = encl_clock_ns() + patience_ns;
+        const bool last = deadline < soon;
+        if (encl_condition_wait_until(&e->condition, &e->mutex, last ? deadline : soon) || run->over) {
+            continue;
+        }
+        if (last) {
+            return false;
+        }
+        encl_mutex_unlock(&e->mutex);
+        ask_driver(run);
+        encl_mutex_lock(&e->mutex);
+    }
+    return true;
 }
 
 encl_status encl_event_wait(encl_event *event, int64_t timeout_ns) {
     encl_executable *e = event->executable;
     const int64_t now = encl_clock_ns();
-    const int64_t deadline = timeout_ns < INT64_MAX - now ? now + timeout_ns : INT64_MAX;
+    const int64_t deadline = timeout_ns >= 0 && timeout_ns < INT64_MAX - now ? now + timeout_ns : INT64_MAX;
     encl_mutex_lock(&e->mutex);
-    while (!event->over) {
-        if (timeout_ns < 0) {
-            encl_condition_wait(&e->condition, &e->mutex);
-        } else if (!encl_condition_wait_until(&e->condition, &e->mutex, deadline) && !event->over) {
-            encl_mutex_unlock(&e->mutex);
-            return encl_fail(ENCL_TIMEOUT, "the run is not over after %lld ms", (long long)(timeout_ns / 1000000));
-        }
+    if (!wait_until_over(event, false, deadline)) {
+        encl_mutex_unlock(&e->mutex);
+        return encl_fail(ENCL_TIMEOUT, "the run is not over after %lld ms", (long long)(timeout_ns / 1000000));
     }
     const encl_status status = event->status;
     if (status != ENCL_OK) {
@@ -119,9 +146,7 @@ void encl_event_release(encl_event *event) {
     }
     encl_executable *e = event->executable;
     encl_mutex_lock(&e->mutex);
-    while (!event->over || !event->told) {
-        encl_condition_wait(&e->condition, &e->mutex);
-    }
+    (void)wait_until_over(event, true, INT64_MAX);
     encl_mutex_unlock(&e->mutex);
     encl_event_drop_commands(event);
     event->taken = false;

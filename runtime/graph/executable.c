@@ -54,14 +54,20 @@ static bool fits(const encl_executable *e) {
     return total <= info->global_memory / memory_share && e->scratch_bytes <= info->max_allocation;
 }
 
-// Plans memory for the wanted capacity; a default one is halved until it fits the device, or holds one sequence only.
-static encl_status plan_memory(encl_executable *e, const encl_capacity *wanted) {
+// A default capacity may be halved as long as it holds the longest sequence.
+static bool may_halve(const encl_executable *e, const encl_capacity *wanted, int32_t tokens) {
+    const int32_t longest = e->schedule->max_position == INT32_MAX ? 512 : e->schedule->max_position;
+    return wanted->tokens <= 0 && tokens / 2 >= longest;
+}
+
+// Plans memory for the wanted capacity; a default one, of at most *tokens, is halved until it fits the device, or holds
+// one sequence only.
+static encl_status plan_memory(encl_executable *e, const encl_capacity *wanted, int32_t *tokens) {
     const encl_device_info *info = encl_device_get_info(e->device);
     const uint64_t alignment = info->base_alignment < 64 ? 64 : info->base_alignment;
-    const int32_t longest = e->schedule->max_position == INT32_MAX ? 512 : e->schedule->max_position;
-    for (int32_t tokens = default_tokens(e);; tokens /= 2) {
-        const bool may_shrink = wanted->tokens <= 0 && tokens / 2 >= longest;
-        set_capacity(e, wanted, tokens);
+    for (;; *tokens /= 2) {
+        const bool may_shrink = may_halve(e, wanted, *tokens);
+        set_capacity(e, wanted, *tokens);
         encl_status status = encl_products_scratch(e);
         if (status != ENCL_OK) {
             return status;
@@ -131,9 +137,61 @@ static void free_slot(encl_executable *e, encl_slot *slot) {
     free(slot->event.begins);
 }
 
-static bool choose_same_bits(const encl_executable_options *options, const encl_device_info *info) {
-    return options->same_bits == ENCL_SAME_BITS_ON ||
-           (options->same_bits == ENCL_SAME_BITS_AUTO && info->type == ENCL_DEVICE_CPU);
+// Everything that grows with the capacity.
+static encl_status make_memory(encl_executable *e) {
+    encl_status status = ENCL_OK;
+    ENCL_TRY(make_arena(e));
+    ENCL_TRY(encl_allocate(2 * (size_t)e->info.capacity.sequences, sizeof *e->order, (void **)&e->order));
+    for (int32_t i = 0; i < e->depth; i++) {
+        ENCL_TRY(make_slot(e, &e->slots[i]));
+    }
+    ENCL_TRY(encl_products_warm(e));
+cleanup:
+    return status;
+}
+
+static void free_memory(encl_executable *e) {
+    for (int32_t i = 0; i < e->depth && e->schedule != NULL; i++) {
+        free_slot(e, &e->slots[i]);
+    }
+    const size_t tensor_count = e->schedule == NULL ? 0 : e->schedule->tensor_count;
+    for (size_t i = 0; e->tensors != NULL && i < tensor_count; i++) {
+        encl_buffer_release(e->tensors[i]);
+    }
+    for (size_t i = 0; e->slabs != NULL && i < e->plan.slab_count; i++) {
+        encl_buffer_release(e->slabs[i]);
+    }
+    encl_buffer_release(e->scratch);
+    free(e->tensors);
+    free(e->slabs);
+    free(e->order);
+    encl_plan_free(&e->plan);
+    memset(e->slots, 0, sizeof e->slots);
+    e->info.device_bytes = 0;
+    e->scratch = NULL;
+    e->tensors = NULL;
+    e->slabs = NULL;
+    e->order = NULL;
+}
+
+// Memory for the planned capacity. Where the device gives less than it says, a default capacity is halved further.
+static encl_status find_memory(encl_executable *e, const encl_capacity *wanted, int32_t tokens) {
+    const encl_device_info *info = encl_device_get_info(e->device);
+    for (;;) {
+        encl_status status = make_memory(e);
+        if (status != ENCL_DEVICE_MEMORY || !may_halve(e, wanted, tokens)) {
+            return status;
+        }
+        encl_warn("device %d (%s) has no memory for batches of %d tokens, going on with %d: %s", (int)info->index,
+                  info->name, (int)tokens, (int)tokens / 2, encl_status_detail());
+        (void)encl_queue_drain(encl_device_queue(e->device));
+        free_memory(e);
+        tokens /= 2;
+        status = plan_memory(e, wanted, &tokens);
+        if (status != ENCL_OK) {
+            return status;
+        }
+    }
 }
 
 // Chooses families and providers, then lowers and builds until every kernel passes its self-check.
@@ -147,13 +205,11 @@ static encl_status compile(encl_executable *e, const encl_graph *graph, const en
     if (!encl_family_parse(family, &lowering.family)) {
         return encl_fail(ENCL_INVALID, "kernel family '%s', expected plain, tile or group", family);
     }
-    e->info.same_bits = choose_same_bits(options, info);
+    e->info.same_bits = encl_kernel_keeps_bits(options->same_bits, info->type);
     lowering.one_order = e->info.same_bits;
+    lowering.library = encl_kernel_prefers_library(options->gemm, lowering.family, e->info.same_bits);
     lowering.family_asked = options->family != NULL;
     lowering.gemm_asked = options->gemm != ENCL_GEMM_AUTO;
-    // The group family has no product of its own yet, so its devices take the library's.
-    lowering.library = options->gemm == ENCL_GEMM_CLBLAST ||
-                       (options->gemm == ENCL_GEMM_AUTO && lowering.family == ENCL_FAMILY_GROUP && !e->info.same_bits);
     if (lowering.library && options->same_bits == ENCL_SAME_BITS_ON) {
         return encl_fail(ENCL_INVALID, "CLBlast states no order of summation, so it cannot serve --same-bits");
     }
@@ -163,7 +219,11 @@ static encl_status compile(encl_executable *e, const encl_graph *graph, const en
     while (again) {
         encl_schedule_destroy(e->schedule);
         e->schedule = NULL;
-        ENCL_TRY(encl_schedule_create(graph, &lowering, &e->schedule));
+        status = encl_schedule_create(graph, &lowering, &e->schedule);
+        if (status == ENCL_UNSUPPORTED && e->kernels.failure[0] != '\0') {
+            encl_fail(status, "%s (%s)", encl_status_detail(), e->kernels.failure);
+        }
+        ENCL_TRY(status);
         ENCL_TRY(encl_kernels_open(e->device, e->schedule, quarantined, &again, &e->kernels));
     }
     e->info.gemm = lowering.library ? "clblast" : "none";
@@ -199,6 +259,7 @@ encl_status encl_executable_create(const encl_device *device, const encl_graph *
     static const encl_executable_options defaults = {0};
     encl_status status = ENCL_OK;
     encl_executable *e = NULL;
+    int32_t tokens = 0;
     int64_t start = encl_clock_ns();
     *executable = NULL;
     options = options == NULL ? &defaults : options;
@@ -224,16 +285,12 @@ encl_status encl_executable_create(const encl_device *device, const encl_graph *
     ENCL_TRY(compile(e, graph, options));
     e->info.build_ns = encl_clock_ns() - start;
     start = encl_clock_ns();
-    ENCL_TRY(plan_memory(e, &options->capacity));
+    tokens = default_tokens(e);
+    ENCL_TRY(plan_memory(e, &options->capacity, &tokens));
     ENCL_TRY(upload(e, graph));
     e->info.upload_ns = encl_clock_ns() - start;
-    ENCL_TRY(make_arena(e));
-    ENCL_TRY(encl_allocate(2 * (size_t)e->info.capacity.sequences, sizeof *e->order, (void **)&e->order));
-    for (int32_t i = 0; i < e->depth; i++) {
-        ENCL_TRY(make_slot(e, &e->slots[i]));
-    }
     start = encl_clock_ns();
-    ENCL_TRY(encl_products_warm(e));
+    ENCL_TRY(find_memory(e, &options->capacity, tokens));
     e->info.build_ns += encl_clock_ns() - start;
     e->info.device_bytes += e->info.weight_bytes + e->info.arena_bytes; // beside the slots' inputs
     *executable = e;
@@ -248,25 +305,16 @@ void encl_executable_destroy(encl_executable *e) {
         return;
     }
     if (e->acquired) {
-        (void)encl_queue_finish(encl_device_queue(e->device));
+        (void)encl_queue_drain(encl_device_queue(e->device));
     }
     for (int32_t i = 0; i < e->depth && e->schedule != NULL; i++) {
         if (e->slots[i].event.taken) {
             encl_event_release(&e->slots[i].event);
         }
-        free_slot(e, &e->slots[i]);
     }
-    const size_t tensor_count = e->schedule == NULL ? 0 : e->schedule->tensor_count;
-    for (size_t i = 0; e->tensors != NULL && i < tensor_count; i++) {
-        encl_buffer_release(e->tensors[i]);
-    }
-    for (size_t i = 0; e->slabs != NULL && i < e->plan.slab_count; i++) {
-        encl_buffer_release(e->slabs[i]);
-    }
-    encl_buffer_release(e->scratch);
+    free_memory(e);
     encl_weights_free(e->weights, e->schedule == NULL ? 0 : e->schedule->weight_count);
     encl_kernels_close(&e->kernels);
-    encl_plan_free(&e->plan);
     encl_schedule_destroy(e->schedule);
     if (e->acquired) {
         encl_device_release(e->device);
@@ -275,9 +323,6 @@ void encl_executable_destroy(encl_executable *e) {
         encl_condition_destroy(&e->condition);
         encl_mutex_destroy(&e->mutex);
     }
-    free(e->tensors);
-    free(e->slabs);
-    free(e->order);
     free(e);
 }
 

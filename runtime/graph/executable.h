@@ -23,6 +23,7 @@ struct encl_event {
     void *on_done_context;
     // Over when the run is; kept until the release.
     encl_command last;
+    encl_notice *notice; // of `last`, where the driver was asked for one
     int64_t counts[ENCL_COUNTS];
     double keys[3]; // Σ queries · keys of each attention work list
     // Profile; records are made while enqueuing, times are read at the end.

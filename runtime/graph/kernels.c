@@ -1,5 +1,6 @@
 #include "runtime/graph/kernels.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,7 @@ cleanup:
 // What came of making one kernel.
 typedef struct outcome {
     encl_status status; // BUILD, DEVICE, DEVICE_MEMORY: the row is of no use here; others end the executable
+    bool lost;          // the device does nothing any more: it is not the row's fault
     char *detail;       // why, for these; NULL for OK
 } outcome;
 
@@ -93,17 +95,28 @@ static bool is_of_no_use(encl_status status) {
     return status == ENCL_BUILD || status == ENCL_DEVICE || status == ENCL_DEVICE_MEMORY;
 }
 
-// One kernel from start to end. What came from the cache and fails is built from source and checked once more.
+// One kernel from start to end. One that fails is given a second chance: what came from the cache is built from source,
+// and a device may have been short of something. What the compiler or the check said of a fresh build will not change.
 static void make_one(void *context, size_t i) {
     build_work *work = context;
+    const encl_device *device = work->device;
     encl_kernel *kernel = &work->set->kernels[i];
     const encl_kernel_row *row = kernel->row;
     outcome *result = &work->outcomes[i];
-    result->status = build_and_check(work->device, row, &work->set->shapes[i], kernel);
-    if (is_of_no_use(result->status) && kernel->program != NULL && kernel->program->from_cache) {
-        encl_program_forget(kernel->program);
-        encl_kernel_close(kernel);
-        result->status = build_and_check(work->device, row, &work->set->shapes[i], kernel);
+    result->status = build_and_check(device, row, &work->set->shapes[i], kernel);
+    if (is_of_no_use(result->status)) {
+        const bool cached = kernel->program != NULL && kernel->program->from_cache;
+        const encl_status first = result->status;
+        const bool works = first == ENCL_BUILD || encl_device_works(device);
+        if (works && (cached || first != ENCL_BUILD)) {
+            encl_warn("kernel %s failed on %s and is %s: %s", row->name, encl_device_get_info(device)->name,
+                      cached ? "built again" : "tried again", encl_status_detail());
+            if (cached) {
+                encl_program_forget(kernel->program);
+            }
+            encl_kernel_close(kernel);
+            result->status = build_and_check(device, row, &work->set->shapes[i], kernel);
+        }
     }
     if (result->status == ENCL_OK) {
         encl_program_keep(kernel->program);
@@ -112,6 +125,7 @@ static void make_one(void *context, size_t i) {
         if (encl_copy_text(detail, strlen(detail), &result->detail) != ENCL_OK) {
             result->detail = NULL;
         }
+        result->lost = result->status != ENCL_BUILD && !encl_device_works(device);
         encl_kernel_close(kernel);
         kernel->row = row;
     }
@@ -134,17 +148,22 @@ encl_status encl_kernels_open(const encl_device *device, const encl_schedule *sc
     count = made.count;
     ENCL_TRY(encl_allocate(count, sizeof *work.outcomes, (void **)&work.outcomes));
     encl_parallel(count, build_threads(device), make_one, &work);
+    // What ends the executable ends it before rows are blamed.
+    for (size_t i = 0; i < count; i++) {
+        if (work.outcomes[i].status != ENCL_OK && (work.outcomes[i].lost || !is_of_no_use(work.outcomes[i].status))) {
+            status = work.outcomes[i].status;
+            encl_status_set_detail(work.outcomes[i].detail);
+            goto cleanup;
+        }
+    }
     for (size_t i = 0; i < count; i++) {
         const char *detail = work.outcomes[i].detail == NULL ? "" : work.outcomes[i].detail;
-        if (is_of_no_use(work.outcomes[i].status)) {
+        if (work.outcomes[i].status != ENCL_OK) {
             const encl_kernel_row *row = made.kernels[i].row;
             encl_warn("kernel %s is not used on %s: %s", row->name, encl_device_get_info(device)->name, detail);
+            snprintf(set->failure, sizeof set->failure, "%s: %s", row->name, detail);
             quarantined[row - encl_kernel_rows] = true;
             *again = true;
-        } else if (work.outcomes[i].status != ENCL_OK) {
-            status = work.outcomes[i].status;
-            encl_status_set_detail(detail);
-            goto cleanup;
         } else {
             made.from_cache += made.kernels[i].program->from_cache;
         }

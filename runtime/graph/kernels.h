@@ -9,12 +9,13 @@ typedef struct encl_kernel_set {
     encl_shape *shapes; // of the first step that wants each, for its self-check
     size_t count, capacity, shape_capacity;
     int32_t from_cache;
+    char failure[512]; // of a row that was quarantined; "" where none was
 } encl_kernel_set;
 
 // Builds (or loads) all kernels of the schedule and PACK where weights lie in panels, on several threads; then checks
 // each against the C reference, which launches it with its real local size, and saves what was built. A row that does
 // not build or fails its check is marked in quarantined[row index] with a warning, and *again is set: the schedule
-// must be made anew without it.
+// must be made anew without it. A device that does nothing any more is the status, and no row's fault.
 encl_status encl_kernels_open(const encl_device *device, const encl_schedule *schedule, bool *quarantined, bool *again,
                               encl_kernel_set *set);
 void encl_kernels_close(encl_kernel_set *set);

@@ -1,6 +1,4 @@
 // Runs: uploads, launches and read-backs of one batch, all enqueued at once; the driver's thread says when it is over.
-#include <math.h>
-
 #include "runtime/base/clock.h"
 #include "runtime/graph/executable.h"
 
@@ -125,28 +123,11 @@ cleanup:
     return status;
 }
 
-// The tile height for M rows: fewest padded rows, weighed by the loads of weights that the rows of a tile share. One
-// launch does all rows: a second one for the rest would read all weights again, which costs as much as some 20 rows.
-static size_t choose_height(const encl_step *step, int32_t rows) {
-    size_t best = 0;
-    double best_cost = INFINITY;
-    for (size_t i = 0; i < step->row_count; i++) {
-        const int32_t height = encl_tile_rows(step->rows[i]);
-        const int32_t padded = (rows + height - 1) / height * height;
-        const double cost = padded * (1.0 + 1.0 / height);
-        if (cost < best_cost) {
-            best = i;
-            best_cost = cost;
-        }
-    }
-    return best;
-}
-
 static encl_status run_linear(const encl_executable *e, encl_event *run, encl_queue queue, const encl_step *step,
                               int32_t rows, encl_buffer *buffers) {
     encl_status status = ENCL_OK;
     const encl_device_weight *weight = &e->weights[step->operands[1].index];
-    const size_t row = choose_height(step, rows);
+    const size_t row = encl_kernel_choose_height(step->rows, step->row_count, rows);
     for (size_t part = 0; part < weight->part_count; part++) {
         encl_shape shape = step->shape;
         buffers[1] = weight->parts[part].buffer;
@@ -313,7 +294,7 @@ static void wait_others(const encl_executable *e) {
     for (int32_t i = 0; i < e->depth; i++) {
         if (e->slots[i].event.taken && e->slots[i].event.last != NULL) {
             // Its failure is its own event's to tell.
-            (void)encl_command_wait(e->slots[i].event.last);
+            encl_command_drain(e->slots[i].event.last);
         }
     }
 }
@@ -342,7 +323,7 @@ encl_status encl_executable_run(encl_executable *e, const encl_batch *batch, boo
     status = enqueue(e, slot, queue);
     if (status != ENCL_OK) {
         // What was enqueued still reads the slot's memory.
-        (void)encl_queue_finish(queue);
+        (void)encl_queue_drain(queue);
         encl_event_drop_commands(run);
         goto cleanup;
     }
@@ -359,15 +340,17 @@ encl_status encl_executable_run(encl_executable *e, const encl_batch *batch, boo
     } else {
         // Before the flush, because Oclgrind never calls back for a command that is over. From here on the driver uses
         // the slot, so a flush that fails cannot take the run back: the wait hands the commands over instead.
-        ENCL_TRY(encl_command_notify(run->last, driver_says_over, run));
-        if (encl_queue_flush(queue) != ENCL_OK) {
-            (void)encl_queue_finish(queue);
+        ENCL_TRY(encl_command_notify(run->last, driver_says_over, run, &run->notice));
+        status = encl_queue_flush(queue);
+        if (status != ENCL_OK && !encl_queue_drain(queue) && encl_notice_cancel(run->notice)) {
+            encl_event_finish(run, status, encl_status_detail());
         }
+        status = ENCL_OK;
     }
     *event = run;
 cleanup:
     if (status != ENCL_OK && run->taken) {
-        (void)encl_queue_finish(queue);
+        (void)encl_queue_drain(queue);
         encl_event_drop_commands(run);
         run->taken = false;
     }

@@ -53,24 +53,9 @@ static encl_status add_weight(encl_lowerer *l, int32_t source, encl_operand *ope
     return add_weights(l, ENCL_LAYOUT_ROWS, &source, 1, 1, 0, operand);
 }
 
-int32_t encl_tile_rows(const encl_kernel_row *row) {
-    return row->grid[0].axis == ENCL_AXIS_ROWS ? row->grid[0].block : 1;
-}
-
 encl_status encl_lower_choose_rows(encl_lowerer *l, encl_step *step) {
-    const encl_kernel_row *found[16];
-    const size_t most = sizeof found / sizeof found[0];
-    size_t count =
-        encl_kernel_candidates(step->op, &step->shape, l->lowering->family, l->lowering->quarantined, found, most);
-    count = count < most ? count : most;
-    for (size_t i = 0; i < count && step->row_count < ENCL_STEP_ROWS; i++) {
-        const bool fits =
-            i == 0 || (step->op == ENCL_OP_LINEAR && found[i]->family == found[0]->family &&
-                       (!l->lowering->one_order || (found[i]->order == found[0]->order && found[0]->order != 0)));
-        if (fits) {
-            step->rows[step->row_count++] = found[i];
-        }
-    }
+    step->row_count = encl_kernel_choose_rows(step->op, &step->shape, l->lowering->family, l->lowering->quarantined,
+                                              l->lowering->one_order, step->rows, ENCL_STEP_ROWS);
     if (step->row_count == 0) {
         return encl_fail(ENCL_UNSUPPORTED, "no kernel serves %s with columns %d and head size %d on this device",
                          encl_operator_name(step->op), (int)step->shape.columns, (int)step->shape.head_size);

@@ -120,9 +120,6 @@ typedef struct encl_lowering {
     bool gemm_asked;         // the provider of products
 } encl_lowering;
 
-// Rows that a tile of the kernel computes.
-int32_t encl_tile_rows(const encl_kernel_row *row);
-
 encl_status encl_schedule_create(const encl_graph *graph, const encl_lowering *lowering, encl_schedule **schedule);
 void encl_schedule_destroy(encl_schedule *schedule);
 

@@ -200,12 +200,10 @@ encl_status encl_weights_upload(const encl_device *device, const encl_graph *gra
 cleanup:
     // The device may still read the chunks. clFinish alone does not wait for flushed commands on every driver.
     if (status != ENCL_OK) {
-        (void)encl_queue_finish(u.queue);
+        (void)encl_queue_drain(u.queue);
     }
     for (size_t i = 0; i < SLOTS; i++) {
-        if (u.done[i] != NULL) {
-            (void)encl_command_wait(u.done[i]);
-        }
+        encl_command_drain(u.done[i]);
         encl_command_release(u.done[i]);
         encl_buffer_release(u.staging[i]);
         free(u.host[i]);

@@ -71,9 +71,10 @@ static encl_status say_height(const encl_lowering *lowering, const encl_step *st
                           : 0;
     }
     if (step->row_count > 1) {
-        ENCL_TRY(encl_string_format(text, "; %d rows a tile cost least (of ", (int)encl_tile_rows(step->rows[row])));
+        ENCL_TRY(
+            encl_string_format(text, "; %d rows a tile cost least (of ", (int)encl_kernel_tile_rows(step->rows[row])));
         for (size_t i = 0; i < step->row_count; i++) {
-            ENCL_TRY(encl_string_format(text, "%s%d", i == 0 ? "" : ", ", (int)encl_tile_rows(step->rows[i])));
+            ENCL_TRY(encl_string_format(text, "%s%d", i == 0 ? "" : ", ", (int)encl_kernel_tile_rows(step->rows[i])));
         }
         ENCL_TRY(encl_string_format(text, ")"));
     }

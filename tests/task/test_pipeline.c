@@ -125,7 +125,7 @@ static encl_status make_pipeline(const encl_model *model, const encl_device *dev
         assert_ok(encl_graph_select(graph, hidden, selection, &hidden));
     }
     assert_ok(encl_graph_output(graph, hidden));
-    const encl_status status = encl_pipeline_create(device, graph, options, rows, max_length, pipeline);
+    const encl_status status = encl_pipeline_create(device, &graph, options, rows, max_length, pipeline);
     encl_graph_destroy(graph);
     return status;
 }
