@@ -24,7 +24,9 @@ typedef struct encl_globals {
     encl_same_bits same_bits;
     encl_log_level level;
     bool json;
-    char *const *command_line; // argv of the process, NULL-terminated
+    char *const *command_line;      // argv of the process, NULL-terminated
+    const char *profile;            // FILE of --profile; NULL where it was not given
+    struct encl_profile *collector; // takes every run of the command for that file; NULL: none
 } encl_globals;
 
 // One use of a command. `settings` is the command's own struct, zeroed before its options are read.
@@ -44,12 +46,14 @@ typedef struct encl_command {
     const struct argp_option *options;
     size_t minimum; // arguments
     size_t maximum;
+    bool takes_rest; // what follows the first argument are arguments too, also what looks like an option
     size_t settings_bytes;
     // Takes one option. A failure is wrong usage, and its detail is what the user reads. NULL: no options.
     encl_status (*option)(void *settings, int key, const char *value);
     // Looks at what only the whole call can tell. A failure is wrong usage. NULL: nothing to check.
     encl_status (*check)(const encl_call *call);
     encl_status (*run)(encl_call *call);
+    bool writes_profile; // does itself what --profile asks for
     // NULL-terminated: `encl NAME COMMAND …` is one of these, and the members above from `arguments` on are unused but
     // for `text`. Their names are "NAME COMMAND".
     const struct encl_command *const *commands;

@@ -1,33 +1,16 @@
 // encl devices: what OpenCL devices there are.
 #include <stdlib.h>
 
+#include "host/cli/device_block.h"
 #include "host/cli/options.h"
 #include "host/cli/output.h"
 
-static const char *type_name(encl_device_type type) {
-    static const char *const names[] = {"cpu", "gpu", "accelerator"};
-    return names[type];
-}
-
-static encl_status print_line(const encl_device_info *info) {
-    encl_line line;
-    encl_line_start(&line);
-    encl_line_number(&line, "index", info->index);
-    encl_line_text(&line, "platform", info->platform);
-    encl_line_text(&line, "name", info->name);
-    encl_line_text(&line, "vendor", info->vendor);
-    encl_line_text(&line, "type", type_name(info->type));
-    encl_line_text(&line, "driver", info->driver);
-    encl_line_text(&line, "opencl_c", info->opencl_c);
-    encl_line_number(&line, "compute_units", info->compute_units);
-    encl_line_number(&line, "global_mem", (double)info->global_memory);
-    encl_line_number(&line, "local_mem", (double)info->local_memory);
-    encl_line_number(&line, "max_alloc", (double)info->max_allocation);
-    encl_line_bool(&line, "subgroups", info->subgroups);
-    encl_line_bool(&line, "fp16", info->fp16);
-    encl_line_bool(&line, "fp64", info->fp64);
-    encl_line_bool(&line, "int_dot", info->int_dot);
-    encl_line_text(&line, "healthy", NULL);
+static encl_status print_line(const encl_device *device) {
+    cJSON *block = encl_device_block(device, false);
+    encl_line line = {.object = block, .incomplete = block == NULL};
+    if (block != NULL) {
+        encl_line_text(&line, "healthy", NULL);
+    }
     return encl_line_print(&line, stdout);
 }
 
@@ -57,7 +40,7 @@ static encl_status add_row(encl_table *table, const encl_device_info *info) {
     char memory[ENCL_BYTES_TEXT];
     char features[FEATURES_TEXT];
     ENCL_TRY(encl_table_cell(table, "%d", info->index));
-    ENCL_TRY(encl_table_cell(table, "%s%s", type_name(info->type), info->software ? " (software)" : ""));
+    ENCL_TRY(encl_table_cell(table, "%s%s", encl_device_type_name(info->type), info->software ? " (software)" : ""));
     ENCL_TRY(encl_table_cell(table, "%s", info->name));
     ENCL_TRY(encl_table_cell(table, "%s", info->platform));
     ENCL_TRY(encl_table_cell(table, "%u", info->compute_units));
@@ -85,7 +68,7 @@ static encl_status run(encl_call *call) {
     ENCL_TRY(encl_table_create(headings, sizeof headings / sizeof headings[0], &table));
     for (size_t i = 0; i < count; i++) {
         const encl_device_info *info = encl_device_get_info(chosen[i]);
-        ENCL_TRY(call->globals->json ? print_line(info) : add_row(table, info));
+        ENCL_TRY(call->globals->json ? print_line(chosen[i]) : add_row(table, info));
     }
     if (!call->globals->json) {
         ENCL_TRY(encl_table_print(table, stdout));

@@ -8,6 +8,7 @@
 #include "host/cli/interrupt.h"
 #include "host/cli/options.h"
 #include "host/cli/output.h"
+#include "host/cli/profile.h"
 #include "runtime/base/memory.h"
 
 // In the order a new user meets them.
@@ -15,6 +16,7 @@ static const encl_command *const commands[] = {
     &encl_command_devices, &encl_command_info,       &encl_command_convert,   &encl_command_tokenize,
     &encl_command_embed,   &encl_command_similarity, &encl_command_fill_mask, &encl_command_classify,
     &encl_command_ner,     &encl_command_qa,         &encl_command_eval,      &encl_command_profile,
+    &encl_command_bench,
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
@@ -170,7 +172,8 @@ static int run_command(const encl_command *command, int argc, char **argv, encl_
     if (exit_code != ENCL_EXIT_DONE) {
         return exit_code;
     }
-    encl_status status = command->run(&call);
+    const bool collects = globals->profile != NULL && !command->writes_profile;
+    encl_status status = collects ? encl_profile_command(command, globals, &call) : command->run(&call);
     if (status == ENCL_OK) {
         status = encl_print_finish();
     }
@@ -186,14 +189,9 @@ static int run_command(const encl_command *command, int argc, char **argv, encl_
     return call.exit_code;
 }
 
-int main(int argc, char **argv) {
-    argp_program_version_hook = print_version;
-    if (argc < 1) {
-        return ENCL_EXIT_USAGE;
-    }
-    static char program[] = "encl"; // as messages begin, whatever the path it was started by
-    argv[0] = program;
-    encl_globals globals = {.level = ENCL_LOG_WARNING};
+// The whole command line; `line` is a copy of it, because parsing replaces names in argv.
+static int run_line(int argc, char **argv, char *const *line) {
+    encl_globals globals = {.level = ENCL_LOG_WARNING, .command_line = line};
     top_context context = {.globals = &globals};
     if (argp_parse(&top_argp, argc, argv, ARGP_IN_ORDER, NULL, &context) != 0) {
         return ENCL_EXIT_USAGE;
@@ -214,4 +212,22 @@ int main(int argc, char **argv) {
     }
     encl_interrupt_catch();
     return run_command(command, rest, argv + context.command, &globals);
+}
+
+int main(int argc, char **argv) {
+    argp_program_version_hook = print_version;
+    if (argc < 1) {
+        return ENCL_EXIT_USAGE;
+    }
+    static char program[] = "encl"; // as messages begin, whatever the path it was started by
+    argv[0] = program;
+    void *line = NULL;
+    if (encl_allocate((size_t)argc + 1, sizeof *argv, &line) != ENCL_OK) {
+        fprintf(stderr, "encl: error: %s\n", encl_status_detail());
+        return ENCL_EXIT_FAILED;
+    }
+    memcpy(line, argv, (size_t)argc * sizeof *argv);
+    const int exit_code = run_line(argc, argv, line);
+    free(line);
+    return exit_code;
 }

@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/cli/profile.h"
 #include "runtime/base/memory.h"
 
-enum { KEY_DEVICE = 0x1000, KEY_PRECISION, KEY_GEMM, KEY_SAME_BITS, KEY_NO_SAME_BITS, KEY_JSON };
+enum { KEY_DEVICE = 0x1000, KEY_PRECISION, KEY_GEMM, KEY_SAME_BITS, KEY_NO_SAME_BITS, KEY_JSON, KEY_PROFILE };
 
 static const struct argp_option global_options[] = {
     {"device", KEY_DEVICE, "SPEC", 0, "auto, all, cpu, gpu, an index, part of a name, or a comma list", 0},
@@ -17,6 +18,7 @@ static const struct argp_option global_options[] = {
     {"same-bits", KEY_SAME_BITS, NULL, 0, "Results do not depend on what else is in a batch", 0},
     {"no-same-bits", KEY_NO_SAME_BITS, NULL, 0, "Results may depend on what else is in a batch", 0},
     {"json", KEY_JSON, NULL, 0, "JSON Lines on standard output", 0},
+    {"profile", KEY_PROFILE, "FILE", 0, "Profile every run on the device: a trace (.json), .csv or .html", 0},
     {"quiet", 'q', NULL, 0, "No warnings, no progress", 0},
     {"verbose", 'v', NULL, 0, "Say more (twice: everything)", 0},
     {0},
@@ -57,6 +59,9 @@ static encl_status take_global(encl_globals *globals, int key, const char *value
     case KEY_NO_SAME_BITS:
         globals->same_bits = ENCL_SAME_BITS_OFF;
         break;
+    case KEY_PROFILE:
+        globals->profile = value;
+        return encl_profile_check_path("--profile", value);
     default:
         globals->json = true;
         break;
@@ -83,6 +88,7 @@ static error_t parse_global(int key, char *value, struct argp_state *state) {
     case KEY_SAME_BITS:
     case KEY_NO_SAME_BITS:
     case KEY_JSON:
+    case KEY_PROFILE:
         return take_global(globals, key, value) == ENCL_OK ? 0 : wrong_usage(state);
     case 'q':
         globals->level = ENCL_LOG_QUIET;
@@ -129,6 +135,9 @@ static error_t parse_command(int key, char *value, struct argp_state *state) {
         state->child_inputs[0] = context->globals;
     } else if (key == ARGP_KEY_ARG) {
         context->arguments[context->call->argument_count++] = value;
+        while (context->command->takes_rest && state->next < state->argc) {
+            context->arguments[context->call->argument_count++] = state->argv[state->next++];
+        }
     } else if (key == ARGP_KEY_END) {
         status = check_call(context);
     } else if (key > ARGP_KEY_END || context->command->option == NULL) {
@@ -201,6 +210,18 @@ encl_status encl_option_integer(const char *option, const char *text, int64_t mi
     return ENCL_OK;
 }
 
+encl_status encl_option_number(const char *option, const char *text, double minimum, double maximum, double *value) {
+    char *end = NULL;
+    const bool digits = (text[0] >= '0' && text[0] <= '9') || text[0] == '-' || text[0] == '.';
+    const double number = strtod(text, &end);
+    if (!digits || end == text || *end != '\0' || !(number >= minimum && number <= maximum)) {
+        return encl_fail(ENCL_INVALID, "%s: found '%s', expected a number from %g to %g", option, text, minimum,
+                         maximum);
+    }
+    *value = number;
+    return ENCL_OK;
+}
+
 encl_status encl_option_integers(const char *option, const char *text, int64_t minimum, int64_t maximum,
                                  int64_t **values, size_t *count) {
     encl_status status = ENCL_OK;
@@ -254,5 +275,9 @@ encl_status encl_globals_executable(const encl_globals *globals, encl_executable
     }
     options->gemm = globals->gemm;
     options->same_bits = globals->same_bits;
+    if (globals->collector != NULL) {
+        options->on_profile = encl_profile_collect;
+        options->on_profile_context = globals->collector;
+    }
     return ENCL_OK;
 }

@@ -16,13 +16,15 @@ void encl_options_help(const encl_command *command);
 
 // A whole number in [minimum, maximum], or INVALID naming the option, what was found and what was expected.
 encl_status encl_option_integer(const char *option, const char *text, int64_t minimum, int64_t maximum, int64_t *value);
-// A comma list of such numbers. Caller frees *values.
+// The same for a number with a fraction.
+encl_status encl_option_number(const char *option, const char *text, double minimum, double maximum, double *value);
+// A comma list of whole numbers. Caller frees *values.
 encl_status encl_option_integers(const char *option, const char *text, int64_t minimum, int64_t maximum,
                                  int64_t **values, size_t *count);
 
 // The one device to compute on; INVALID where --device chooses several.
 encl_status encl_globals_device(const encl_globals *globals, const encl_device **device);
-// Gemm and same-bits; UNSUPPORTED where there are no kernels of the precision.
+// Gemm, same-bits and who collects the runs; UNSUPPORTED where there are no kernels of the precision.
 encl_status encl_globals_executable(const encl_globals *globals, encl_executable_options *options);
 
 #endif

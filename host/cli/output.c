@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -25,6 +26,10 @@ void encl_line_text(encl_line *line, const char *key, const char *value) {
 
 void encl_line_number(encl_line *line, const char *key, double value) {
     encl_line_item(line, key, cJSON_CreateNumber(value));
+}
+
+void encl_line_measured(encl_line *line, const char *key, double value) {
+    encl_line_item(line, key, isfinite(value) ? cJSON_CreateNumber(value) : cJSON_CreateNull());
 }
 
 void encl_line_bool(encl_line *line, const char *key, bool value) {

@@ -17,6 +17,7 @@ typedef struct encl_line {
 void encl_line_start(encl_line *line);
 void encl_line_text(encl_line *line, const char *key, const char *value); // NULL: null
 void encl_line_number(encl_line *line, const char *key, double value);
+void encl_line_measured(encl_line *line, const char *key, double value); // a number, null where it is not finite
 void encl_line_bool(encl_line *line, const char *key, bool value);
 void encl_line_texts(encl_line *line, const char *key, const char *const *texts, size_t count); // an array
 void encl_line_item(encl_line *line, const char *key, cJSON *item); // takes the item; NULL: no memory

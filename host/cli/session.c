@@ -4,6 +4,7 @@
 
 #include "host/cli/options.h"
 #include "runtime/base/log.h"
+#include "runtime/measure/profile.h"
 
 encl_status encl_session_open(const encl_globals *globals, const char *path, encl_session *session) {
     encl_status status = ENCL_OK;
@@ -12,6 +13,9 @@ encl_status encl_session_open(const encl_globals *globals, const char *path, enc
     ENCL_TRY(encl_globals_executable(globals, &opened.executable));
     ENCL_TRY(encl_model_open(path, &opened.model));
     ENCL_TRY(encl_globals_device(globals, &opened.device));
+    if (globals->collector != NULL) {
+        globals->collector->layers = encl_model_get_info(opened.model)->layers;
+    }
     *session = opened;
     opened = (encl_session){0};
 cleanup:

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/json.h"
@@ -21,7 +22,10 @@ static encl_status write_number(encl_string *line, double number) {
     } else if (fabs(number) <= (double)FLT_MAX && (double)(float)number == number) {
         snprintf(digits, sizeof digits, "%.9g", number); // enough to get the same float back
     } else {
-        snprintf(digits, sizeof digits, "%.17g", number); // and this for a double
+        snprintf(digits, sizeof digits, "%.15g", number); // what a person wrote so comes back so
+        if (strtod(digits, NULL) != number) {
+            snprintf(digits, sizeof digits, "%.17g", number); // and this for any double
+        }
     }
     for (char *c = digits; *c != '\0'; c++) {
         if (strchr("0123456789+-e", *c) == NULL) {

@@ -155,19 +155,41 @@ static void print_row(FILE *stream, const encl_table *table, size_t row, const s
     putc('\n', stream);
 }
 
-encl_status encl_table_print(const encl_table *table, void *stream) {
-    encl_status status = ENCL_OK;
+// Widths of the columns, each at least `least`. Caller frees *widths.
+static encl_status measure(const encl_table *table, size_t (*width_of)(const char *text), size_t least,
+                           size_t **widths) {
     void *memory = NULL;
-    const size_t rows = (table->count + table->columns - 1) / table->columns;
-
-    ENCL_TRY(encl_allocate(table->columns, sizeof(size_t), &memory));
-    size_t *widths = memory;
+    *widths = NULL;
+    const encl_status status = encl_allocate(table->columns, sizeof(size_t), &memory);
+    if (status != ENCL_OK) {
+        return status;
+    }
+    *widths = memory;
+    for (size_t i = 0; i < table->columns; i++) {
+        (*widths)[i] = least;
+    }
     for (size_t i = 0; i < table->count; i++) {
-        const size_t width = text_width(table->cells[i]);
-        size_t *widest = &widths[i % table->columns];
+        const size_t width = width_of(table->cells[i]);
+        size_t *widest = &(*widths)[i % table->columns];
         *widest = width > *widest ? width : *widest;
     }
+    return ENCL_OK;
+}
 
+static encl_status finish_print(FILE *stream) {
+    if (fflush(stream) != 0 || ferror(stream)) {
+        return encl_fail(ENCL_IO, "cannot print a table: %s", strerror(errno != 0 ? errno : EIO));
+    }
+    return ENCL_OK;
+}
+
+encl_status encl_table_print(const encl_table *table, void *stream) {
+    size_t *widths = NULL;
+    const size_t rows = (table->count + table->columns - 1) / table->columns;
+    encl_status status = measure(table, text_width, 0, &widths);
+    if (status != ENCL_OK) {
+        return status;
+    }
     errno = 0;
     size_t rule = 0;
     for (size_t row = 0; row < rows; row++) {
@@ -181,11 +203,56 @@ encl_status encl_table_print(const encl_table *table, void *stream) {
             print_rule(stream, widths, table->columns);
         }
     }
-    if (fflush(stream) != 0 || ferror(stream)) {
-        status = encl_fail(ENCL_IO, "cannot print a table: %s", strerror(errno != 0 ? errno : EIO));
-    }
+    free(widths);
+    return finish_print(stream);
+}
 
-cleanup:
-    free(memory);
-    return status;
+// ---- Markdown ---------------------------------------------------------------------------------------------
+
+// A bar would begin the next cell, so it is escaped.
+static size_t markdown_width(const char *text) {
+    size_t width = text_width(text);
+    for (; *text != '\0'; text++) {
+        width += *text == '|' ? 1 : 0;
+    }
+    return width;
+}
+
+static void print_markdown_cell(FILE *stream, const char *text, size_t width, bool right) {
+    const size_t padding = width - markdown_width(text);
+    fputs("| ", stream);
+    print_repeated(stream, ' ', right ? padding : 0);
+    for (; *text != '\0'; text++) {
+        if (*text == '|') {
+            putc('\\', stream);
+        }
+        putc(*text, stream);
+    }
+    print_repeated(stream, ' ', (right ? 0 : padding) + 1);
+}
+
+encl_status encl_table_print_markdown(const encl_table *table, void *stream) {
+    enum { LEAST = 3 }; // what "--:" takes
+    size_t *widths = NULL;
+    const size_t rows = (table->count + table->columns - 1) / table->columns;
+    encl_status status = measure(table, markdown_width, LEAST, &widths);
+    if (status != ENCL_OK) {
+        return status;
+    }
+    errno = 0;
+    for (size_t row = 0; row < rows; row++) {
+        for (size_t i = 0; i < table->columns; i++) {
+            const size_t at = row * table->columns + i;
+            print_markdown_cell(stream, at < table->count ? table->cells[at] : "", widths[i], table->right[i]);
+        }
+        fputs("|\n", stream);
+        for (size_t i = 0; i < table->columns && row == 0; i++) {
+            fputs("| ", stream);
+            print_repeated(stream, '-', widths[i] - (table->right[i] ? 1 : 0));
+            fputs(table->right[i] ? ": " : " ", stream);
+        }
+        fputs(row == 0 ? "|\n" : "", stream);
+    }
+    free(widths);
+    return finish_print(stream);
 }

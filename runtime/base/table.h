@@ -14,6 +14,8 @@ encl_status encl_table_cell(encl_table *table, const char *format, ...) ENCL_PRI
 encl_status encl_table_rule(encl_table *table);
 // Prints to a FILE *. Widths count terminal columns (East Asian wide characters are two).
 encl_status encl_table_print(const encl_table *table, void *stream);
+// The same as a table of Markdown, which reads well as it is too. Rules are left out: Markdown has none.
+encl_status encl_table_print_markdown(const encl_table *table, void *stream);
 void encl_table_destroy(encl_table *table);
 
 #endif

@@ -1,4 +1,7 @@
-// Which build this is. The build system defines ENCL_VERSION and ENCL_COMMIT; a bare compile still links.
+// Which build this is. The build system defines ENCL_VERSION, ENCL_COMMIT and ENCL_BUILD_FLAGS; a bare compile still
+// links.
+#include "runtime/base/version.h"
+
 #include "runtime/encl.h"
 
 #ifndef ENCL_VERSION
@@ -7,6 +10,9 @@
 #ifndef ENCL_COMMIT
 #define ENCL_COMMIT "unknown"
 #endif
+#ifndef ENCL_BUILD_FLAGS
+#define ENCL_BUILD_FLAGS "unknown"
+#endif
 
 const char *encl_version(void) {
     return ENCL_VERSION;
@@ -14,4 +20,16 @@ const char *encl_version(void) {
 
 const char *encl_commit(void) {
     return ENCL_COMMIT;
+}
+
+const char *encl_compiler(void) {
+#ifdef __clang__
+    return __VERSION__; // "Clang 14.0.6"
+#else
+    return "GCC " __VERSION__;
+#endif
+}
+
+const char *encl_build_flags(void) {
+    return ENCL_BUILD_FLAGS;
 }

@@ -51,6 +51,28 @@ encl_status encl_queue_read(encl_queue queue, encl_buffer buffer, size_t offset,
                  "clEnqueueReadBuffer");
 }
 
+encl_status encl_entry_arguments(encl_entry entry, const encl_argument *arguments, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const cl_int error = clSetKernelArg(entry, (cl_uint)i, arguments[i].bytes, arguments[i].value);
+        if (error != CL_SUCCESS) {
+            encl_status status = encl_cl_fail(error, "clSetKernelArg");
+            return encl_fail_context(status, "argument %zu", i);
+        }
+    }
+    return ENCL_OK;
+}
+
+encl_status encl_queue_launch(encl_queue queue, encl_entry entry, size_t global, size_t local, encl_command *command) {
+    return check(clEnqueueNDRangeKernel(queue, entry, 1, NULL, &global, &local, 0, NULL, command),
+                 "clEnqueueNDRangeKernel");
+}
+
+void encl_entry_release(encl_entry entry) {
+    if (entry != NULL) {
+        clReleaseKernel(entry);
+    }
+}
+
 encl_status encl_queue_zero(encl_queue queue, encl_buffer buffer, size_t offset, size_t bytes) {
     const float zero = 0.0f;
     return check(clEnqueueFillBuffer(queue, buffer, &zero, sizeof zero, offset, bytes, 0, NULL, NULL),

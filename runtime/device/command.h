@@ -8,6 +8,7 @@
 typedef cl_mem encl_buffer;
 typedef cl_event encl_command;
 typedef cl_command_queue encl_queue;
+typedef cl_kernel encl_entry; // a kernel function of a program: encl_program_kernel
 
 // Device memory; 0 bytes make a buffer of a few. The device must be acquired. *buffer is NULL on failure.
 encl_status encl_buffer_create(const encl_device *device, size_t bytes, encl_buffer *buffer);
@@ -21,6 +22,17 @@ encl_status encl_queue_write(encl_queue queue, encl_buffer buffer, size_t offset
                              encl_command *command);
 encl_status encl_queue_read(encl_queue queue, encl_buffer buffer, size_t offset, size_t bytes, void *host,
                             encl_command *command);
+// A launch of any kernel function, without an operator's grid and arguments (for those see runtime/op/kernel.h).
+// Arguments hold for all launches after them; an entry is used by one thread at a time.
+typedef struct encl_argument {
+    const void *value; // an encl_buffer, or a scalar
+    size_t bytes;
+} encl_argument;
+encl_status encl_entry_arguments(encl_entry entry, const encl_argument *arguments, size_t count);
+// `global` work-items in groups of `local`, which divides it. command may be NULL.
+encl_status encl_queue_launch(encl_queue queue, encl_entry entry, size_t global, size_t local, encl_command *command);
+void encl_entry_release(encl_entry entry); // NULL is allowed
+
 encl_status encl_queue_zero(encl_queue queue, encl_buffer buffer, size_t offset, size_t bytes);
 // A command that is over when all before it are.
 encl_status encl_queue_mark(encl_queue queue, encl_command *command);

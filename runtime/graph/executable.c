@@ -109,6 +109,7 @@ static encl_status make_slot(encl_executable *e, encl_slot *slot) {
         ENCL_TRY(encl_allocate(words, 4, &slot->host_inputs[i]));
         if (e->schedule->inputs[i]) {
             ENCL_TRY(encl_buffer_create(e->device, words * 4, &slot->inputs[i]));
+            e->info.device_bytes += words * 4;
         }
     }
     ENCL_TRY(encl_allocate(e->schedule->output_count, sizeof *slot->outputs, (void **)&slot->outputs));
@@ -166,6 +167,7 @@ static void free_memory(encl_executable *e) {
     free(e->order);
     encl_plan_free(&e->plan);
     memset(e->slots, 0, sizeof e->slots);
+    e->info.device_bytes = 0;
     e->scratch = NULL;
     e->tensors = NULL;
     e->slabs = NULL;
@@ -192,11 +194,6 @@ static encl_status find_memory(encl_executable *e, const encl_capacity *wanted, 
     }
 }
 
-static bool choose_same_bits(const encl_executable_options *options, const encl_device_info *info) {
-    return options->same_bits == ENCL_SAME_BITS_ON ||
-           (options->same_bits == ENCL_SAME_BITS_AUTO && info->type == ENCL_DEVICE_CPU);
-}
-
 // Chooses families and providers, then lowers and builds until every kernel passes its self-check.
 static encl_status compile(encl_executable *e, const encl_graph *graph, const encl_executable_options *options) {
     encl_status status = ENCL_OK;
@@ -208,11 +205,11 @@ static encl_status compile(encl_executable *e, const encl_graph *graph, const en
     if (!encl_family_parse(family, &lowering.family)) {
         return encl_fail(ENCL_INVALID, "kernel family '%s', expected plain, tile or group", family);
     }
-    e->info.same_bits = choose_same_bits(options, info);
+    e->info.same_bits = encl_kernel_keeps_bits(options->same_bits, info->type);
     lowering.one_order = e->info.same_bits;
-    // The group family has no product of its own yet, so its devices take the library's.
-    lowering.library = options->gemm == ENCL_GEMM_CLBLAST ||
-                       (options->gemm == ENCL_GEMM_AUTO && lowering.family == ENCL_FAMILY_GROUP && !e->info.same_bits);
+    lowering.library = encl_kernel_prefers_library(options->gemm, lowering.family, e->info.same_bits);
+    lowering.family_asked = options->family != NULL;
+    lowering.gemm_asked = options->gemm != ENCL_GEMM_AUTO;
     if (lowering.library && options->same_bits == ENCL_SAME_BITS_ON) {
         return encl_fail(ENCL_INVALID, "CLBlast states no order of summation, so it cannot serve --same-bits");
     }
@@ -239,6 +236,9 @@ static encl_status compile(encl_executable *e, const encl_graph *graph, const en
     e->info.outputs = e->schedule->output_count;
     e->info.programs = (int32_t)e->kernels.count;
     e->info.programs_from_cache = e->kernels.from_cache;
+    for (size_t i = 0; i < encl_kernel_row_count; i++) {
+        e->info.quarantined += quarantined[i] ? 1 : 0;
+    }
 cleanup:
     free(quarantined);
     return status;
@@ -292,6 +292,7 @@ encl_status encl_executable_create(const encl_device *device, const encl_graph *
     start = encl_clock_ns();
     ENCL_TRY(find_memory(e, &options->capacity, tokens));
     e->info.build_ns += encl_clock_ns() - start;
+    e->info.device_bytes += e->info.weight_bytes + e->info.arena_bytes; // beside the slots' inputs
     *executable = e;
     e = NULL;
 cleanup:

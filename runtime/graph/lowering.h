@@ -51,6 +51,9 @@ encl_status encl_lower_tensor_of(encl_lowerer *l, encl_value value, encl_count r
 encl_status encl_lower_linear(encl_lowerer *l, const encl_value *values, int32_t count, encl_activation activation,
                               int32_t residual, bool padded, int32_t *tensor);
 
+// why.c: says in words why the step's rows, or the library, serve.
+encl_status encl_lower_say_why(encl_lowerer *l, encl_step *step);
+
 // schedule_attention.c
 encl_status encl_lower_attention(encl_lowerer *l, encl_value value, const encl_node *node);
 

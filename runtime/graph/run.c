@@ -1,8 +1,4 @@
 // Runs: uploads, launches and read-backs of one batch, all enqueued at once; the driver's thread says when it is over.
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "runtime/base/clock.h"
 #include "runtime/graph/executable.h"
 
@@ -84,11 +80,11 @@ static const char *fused_into(const encl_step *step) {
 }
 
 static encl_profile_record describe(const encl_event *run, const encl_step *step, const encl_shape *shape,
-                                    const char *kernel) {
+                                    const char *kernel, const char *why) {
     encl_profile_record what = {.layer = step->layer,
                                 .op = encl_operator_name(step->op),
                                 .kernel = kernel,
-                                .why = step->why,
+                                .why = why,
                                 .fused = fused_into(step),
                                 .rows = shape->rows - shape->first_row,
                                 .columns = shape->columns,
@@ -110,47 +106,28 @@ static encl_profile_record describe(const encl_event *run, const encl_step *step
     return what;
 }
 
+// index: of the kernel row in the step's.
 static encl_status launch(const encl_executable *e, encl_event *run, encl_queue queue, const encl_step *step,
-                          const encl_kernel_row *row, const encl_shape *shape, const encl_buffer *buffers) {
+                          size_t index, const encl_shape *shape, const encl_buffer *buffers) {
     encl_status status = ENCL_OK;
+    const encl_kernel_row *row = step->rows[index];
     const encl_kernel *kernel = encl_kernels_find(&e->kernels, row, &step->shape);
     encl_command command = NULL;
     const int64_t begin_ns = profile_clock(run);
     ENCL_TRY(encl_kernel_enqueue(kernel, queue, shape, buffers, run->profiled ? &command : NULL));
     if (command != NULL) {
-        const encl_profile_record what = describe(run, step, shape, row->name);
+        const encl_profile_record what = describe(run, step, shape, row->name, step->why[index]);
         ENCL_TRY(record(run, &what, begin_ns, NULL, command));
     }
 cleanup:
     return status;
 }
 
-static int32_t tile_rows(const encl_kernel_row *row) {
-    return row->grid[0].axis == ENCL_AXIS_ROWS ? row->grid[0].block : 1;
-}
-
-// The tile height for M rows: fewest padded rows, weighed by the loads of weights that the rows of a tile share. One
-// launch does all rows: a second one for the rest would read all weights again, which costs as much as some 20 rows.
-static const encl_kernel_row *choose_height(const encl_step *step, int32_t rows) {
-    const encl_kernel_row *best = NULL;
-    double best_cost = 0;
-    for (size_t i = 0; i < step->row_count; i++) {
-        const int32_t height = tile_rows(step->rows[i]);
-        const int32_t padded = (rows + height - 1) / height * height;
-        const double cost = padded * (1.0 + 1.0 / height);
-        if (best == NULL || cost < best_cost) {
-            best = step->rows[i];
-            best_cost = cost;
-        }
-    }
-    return best;
-}
-
 static encl_status run_linear(const encl_executable *e, encl_event *run, encl_queue queue, const encl_step *step,
                               int32_t rows, encl_buffer *buffers) {
     encl_status status = ENCL_OK;
     const encl_device_weight *weight = &e->weights[step->operands[1].index];
-    const encl_kernel_row *row = choose_height(step, rows);
+    const size_t row = encl_kernel_choose_height(step->rows, step->row_count, rows);
     for (size_t part = 0; part < weight->part_count; part++) {
         encl_shape shape = step->shape;
         buffers[1] = weight->parts[part].buffer;
@@ -180,7 +157,7 @@ static encl_status run_library(const encl_executable *e, encl_event *run, encl_q
             encl_shape shape = step->shape;
             shape.rows = rows;
             shape.columns = (int32_t)product.columns;
-            const encl_profile_record what = describe(run, step, &shape, "clblast");
+            const encl_profile_record what = describe(run, step, &shape, "clblast", step->why[0]);
             status = encl_queue_mark(queue, &end);
             if (status == ENCL_OK) {
                 status = record(run, &what, begin_ns, begin, end);
@@ -219,7 +196,7 @@ static encl_status run_step(const encl_executable *e, encl_slot *slot, encl_queu
             buffers[i] = word->parts[i < word->part_count ? i : 0].buffer;
         }
     }
-    ENCL_TRY(launch(e, run, queue, step, step->rows[0], &shape, buffers));
+    ENCL_TRY(launch(e, run, queue, step, 0, &shape, buffers));
 cleanup:
     return status;
 }

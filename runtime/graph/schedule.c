@@ -53,28 +53,9 @@ static encl_status add_weight(encl_lowerer *l, int32_t source, encl_operand *ope
     return add_weights(l, ENCL_LAYOUT_ROWS, &source, 1, 1, 0, operand);
 }
 
-// Attention that reads key panels is of no use where nothing writes them.
-static bool has_its_keys(const encl_lowerer *l, const encl_step *step, const encl_kernel_row *row) {
-    const encl_kernel_row *keys = NULL;
-    return step->op != ENCL_OP_ATTENTION || row->keys != ENCL_KEYS_PANELS ||
-           encl_kernel_candidates(ENCL_OP_KEYS, &step->shape, l->lowering->family, l->lowering->quarantined, &keys, 1) >
-               0;
-}
-
 encl_status encl_lower_choose_rows(encl_lowerer *l, encl_step *step) {
-    const encl_kernel_row *found[16];
-    const size_t most = sizeof found / sizeof found[0];
-    size_t count =
-        encl_kernel_candidates(step->op, &step->shape, l->lowering->family, l->lowering->quarantined, found, most);
-    count = count < most ? count : most;
-    for (size_t i = 0; i < count && step->row_count < ENCL_STEP_ROWS; i++) {
-        const bool fits = step->row_count == 0 ||
-                          (step->op == ENCL_OP_LINEAR && found[i]->family == found[0]->family &&
-                           (!l->lowering->one_order || (found[i]->order == found[0]->order && found[0]->order != 0)));
-        if (fits && has_its_keys(l, step, found[i])) {
-            step->rows[step->row_count++] = found[i];
-        }
-    }
+    step->row_count = encl_kernel_choose_rows(step->op, &step->shape, l->lowering->family, l->lowering->quarantined,
+                                              l->lowering->one_order, step->rows, ENCL_STEP_ROWS);
     if (step->row_count == 0) {
         return encl_fail(ENCL_UNSUPPORTED, "no kernel serves %s with columns %d and head size %d on this device",
                          encl_operator_name(step->op), (int)step->shape.columns, (int)step->shape.head_size);
@@ -89,8 +70,8 @@ encl_status encl_lower_add_step(encl_lowerer *l, encl_step *step) {
         ENCL_TRY(encl_lower_choose_rows(l, step));
     }
     ENCL_TRY(encl_reserve((void **)&s->steps, &s->step_capacity, s->step_count + 1, sizeof *s->steps));
+    ENCL_TRY(encl_lower_say_why(l, step));
     step->layer = l->layer;
-    step->why = step->why != NULL ? step->why : "";
     for (size_t i = 0; i < ENCL_OPERATOR_BUFFERS; i++) {
         const encl_operand *o = &step->operands[i];
         if (o->kind == ENCL_OPERAND_TENSOR) {
@@ -459,5 +440,9 @@ void encl_schedule_destroy(encl_schedule *schedule) {
     free(schedule->tensors);
     free(schedule->weights);
     free(schedule->outputs);
+    for (size_t i = 0; i < schedule->text_count; i++) {
+        free(schedule->texts[i]);
+    }
+    free(schedule->texts);
     free(schedule);
 }

@@ -84,7 +84,7 @@ typedef struct encl_step {
     bool library;                                // LINEAR by CLBlast
     const encl_kernel_row *rows[ENCL_STEP_ROWS]; // LINEAR: tile heights, tallest first; else one row
     size_t row_count;
-    const char *why; // these rows or the library serve, for profiles; a constant
+    const char *why[ENCL_STEP_ROWS]; // each of these rows (or at 0 the library) serves, for profiles; the schedule's
     int32_t layer;
 } encl_step;
 
@@ -107,13 +107,17 @@ typedef struct encl_schedule {
     int32_t queries;           // query rows in a block of the attention work lists
     int32_t max_position;      // rows of the position table: the longest sequence; INT32_MAX without one
     int32_t vocabulary, types; // ids and type ids must be below these
+    char **texts;              // of steps' whys
+    size_t text_count, text_capacity;
 } encl_schedule;
 
 typedef struct encl_lowering {
     encl_family family;
     bool library;            // matrix products by CLBlast
     bool one_order;          // all rows of a step must share one order id
-    const bool *quarantined; // [encl_kernel_row_count]
+    const bool *quarantined; // [encl_kernel_row_count]; NULL: none
+    bool family_asked;       // the caller named the family,
+    bool gemm_asked;         // the provider of products
 } encl_lowering;
 
 encl_status encl_schedule_create(const encl_graph *graph, const encl_lowering *lowering, encl_schedule **schedule);

@@ -4,18 +4,21 @@
 
 #include "runtime/measure/statistics.h"
 
+// The very first run stands alone. Then
 typedef struct encl_sampling {
-    int32_t warm_count;   // warm-up: at least so many runs and
+    int32_t warm_count;   // warm-up: at least so many runs more and
     int64_t warm_ns;      // so long, until the last 5 differ by less than 1 %, or
-    int64_t warm_most_ns; // so long
+    int64_t warm_most_ns; // so long (0: no warm-up but the first run)
     int32_t least_count;  // then samples: at least so many and
     int64_t least_ns;     // so long, until the median's confidence interval is
     double precision;     // within ± this part of it, or
     int64_t most_ns;      // so long, or
-    int32_t most_count;   // so many (0: no bound)
-    // Asked before every sample; a failure ends the sampling with its status. NULL: not asked.
+    int32_t most_count;   // so many (0: no bound); at least one
+    // Asked before every run; a failure ends the sampling with its status. NULL: not asked.
     encl_status (*check)(void *context);
     void *check_context;
+    // What tells how long it has been going on, in ns; NULL: encl_clock_ns.
+    int64_t (*clock)(void);
 } encl_sampling;
 
 // 3 runs, 200 ms, 5 s; 10 samples, 1 s, ±1 %, 10 s.
@@ -30,7 +33,8 @@ typedef struct encl_samples {
     encl_statistics statistics;
 } encl_samples;
 
-// once() does the thing and says how long it took (by whatever clock it trusts). On failure *samples is empty.
+// once() does the thing and says how long it took (by whatever clock it trusts; below 0 is INTERNAL). On failure
+// *samples is empty.
 encl_status encl_sample(const encl_sampling *sampling, encl_status (*once)(void *context, int64_t *ns), void *context,
                         encl_samples *samples);
 void encl_samples_free(encl_samples *samples);

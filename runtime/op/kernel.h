@@ -1,52 +1,10 @@
-// Kernels: the rows of kernels/kernels.def, their selection, and launching one.
+// Kernels: a row of kernels/kernels.def, built for a device, and launching it.
 #ifndef ENCL_OP_KERNEL_H
 #define ENCL_OP_KERNEL_H
 
 #include "runtime/device/command.h"
 #include "runtime/device/program.h"
-#include "runtime/op/operator.h"
-
-typedef enum encl_family { ENCL_FAMILY_PLAIN, ENCL_FAMILY_TILE, ENCL_FAMILY_GROUP } encl_family;
-typedef enum encl_keys { ENCL_KEYS_NONE, ENCL_KEYS_ROWS, ENCL_KEYS_PANELS } encl_keys;
-typedef enum encl_axis { ENCL_AXIS_ONE, ENCL_AXIS_ROWS, ENCL_AXIS_COLUMNS, ENCL_AXIS_DEPTH, ENCL_AXIS_HEADS } encl_axis;
-
-typedef struct encl_grid {
-    encl_axis axis;
-    int32_t block; // of the axis, covered by one work-group
-    int32_t local; // work-items of a work-group in this dimension
-} encl_grid;
-
-typedef struct encl_kernel_row {
-    const char *name;
-    encl_operator op;
-    encl_family family;
-    int32_t rank;
-    const char *file;
-    const char *entry;
-    const char *options;
-    int32_t order;
-    encl_keys keys;
-    int32_t queries;
-    encl_grid grid[2];
-    int32_t columns_multiple;
-    int32_t head_multiple;
-    int32_t head_maximum; // 0: no bound
-} encl_kernel_row;
-
-extern const encl_kernel_row encl_kernel_rows[];
-extern const size_t encl_kernel_row_count;
-
-// True where the row's domain holds the shape.
-bool encl_kernel_serves(const encl_kernel_row *row, const encl_shape *shape);
-
-// Rows that serve an operator and shape on a family, best rank first: the family's own, then PLAIN ones. Quarantined
-// rows (flags[row index] true; may be NULL) are passed over. Writes at most `capacity`; returns how many there are.
-size_t encl_kernel_candidates(encl_operator op, const encl_shape *shape, encl_family family, const bool *quarantined,
-                              const encl_kernel_row **rows, size_t capacity);
-
-// "plain", "tile", "group" → family; false for another name.
-bool encl_family_parse(const char *name, encl_family *family);
-const char *encl_family_name(encl_family family);
+#include "runtime/op/kernel_row.h"
 
 // A row built for one set of node options on one device. Launches from one thread at a time.
 typedef struct encl_kernel {
@@ -61,6 +19,9 @@ encl_status encl_kernel_options(const encl_kernel_row *row, const encl_shape *sh
 encl_status encl_kernel_open(const encl_device *device, const encl_kernel_row *row, const encl_shape *shape,
                              encl_kernel *kernel);
 void encl_kernel_close(encl_kernel *kernel); // a zeroed one is allowed
+
+// Bytes of local memory of a work-group and of private memory of a work-item, as the driver says.
+encl_status encl_kernel_memory(const encl_kernel *kernel, uint64_t *local_bytes, uint64_t *private_bytes);
 
 // Enqueues one call; buffers in the operator's order. shape->rows ≤ shape->first_row launches nothing.
 // command may be NULL; else the caller releases it (it stays NULL where nothing was launched).

@@ -19,4 +19,16 @@ encl_status encl_library_scratch(const encl_device *device, const encl_library_p
 // CLBlast compiles at the first call of a shape's routine: warm it before runs. One thread at a time a process.
 encl_status encl_library_enqueue(encl_queue queue, const encl_library_product *product, encl_buffer scratch);
 
+// CLBlast chooses its kernels' parameters by the device's name, and knows few CPUs. These are other sets that are known
+// to work, for benchmarks. `text` says what the set is: "Xgemm MWG=128 …".
+typedef struct encl_library_tuning {
+    const char *name;
+    const char *text;
+} encl_library_tuning;
+// The sets worth trying on this device; *tunings is static.
+size_t encl_library_tunings(const encl_device *device, const encl_library_tuning **tunings);
+// Uses a set for this device from now on, in the whole process: CLBlast has no call in C that gives the defaults back,
+// so what needs them comes first. The next product compiles, and scratch sizes change.
+encl_status encl_library_tune(const encl_device *device, const encl_library_tuning *tuning);
+
 #endif

@@ -1,4 +1,5 @@
-# Writes OUTPUT: a C file that holds every file of FILES as bytes, listed in encl_kernel_files.
+# Writes OUTPUT: a C file that holds every file of FILES (in FOLDER) as bytes, listed in the array NAME with COUNT rows,
+# which HEADER declares.
 set(arrays "")
 set(rows "")
 set(index 0)
@@ -11,4 +12,4 @@ foreach(file IN LISTS FILES)
   string(APPEND rows "    {\"${name}\", (const char *)file_${index}, sizeof file_${index} - 1},\n")
   math(EXPR index "${index} + 1")
 endforeach()
-file(WRITE ${OUTPUT} "// Made by scripts/cmake/embed.cmake from kernels/.\n#include \"runtime/device/sources.h\"\n\n${arrays}\nconst encl_kernel_file encl_kernel_files[] = {\n${rows}};\nconst size_t encl_kernel_file_count = ${index};\n")
+file(WRITE ${OUTPUT} "// Made by scripts/cmake/embed.cmake from ${FOLDER}/.\n#include \"${HEADER}\"\n\n${arrays}\nconst encl_embedded_file ${NAME}[] = {\n${rows}};\nconst size_t ${COUNT} = ${index};\n")

@@ -1,4 +1,4 @@
-// The commands that compute: embed, similarity, profile.
+// The commands that compute: embed, similarity.
 #include <dirent.h>
 #include <math.h>
 
@@ -263,68 +263,6 @@ static void test_similarity(void **state) {
     free_outcome(&texts);
 }
 
-static double sum_of(const cJSON *array, const char *key) {
-    double sum = 0;
-    for (const cJSON *item = array->child; item != NULL; item = item->next) {
-        sum += number_of(item, key);
-    }
-    return sum;
-}
-
-static void test_profile(void **state) {
-    (void)state;
-    need_device();
-    const char *csv = in_folder("profile.csv");
-    const char *trace = in_folder("profile.json");
-    outcome result = RUN("", "profile", model, "one two", "three", "--json", "--repeat", "3", "--csv", csv, "--trace",
-                         trace, "--quiet");
-    parse_lines(&result);
-    assert_int_equal(result.line_count, 2);
-    assert_string_equal(text_of(result.lines[0], "schema"), "encl.profile/1");
-    const cJSON *line = result.lines[1];
-    const cJSON *parts = cJSON_GetObjectItem(line, "parts");
-    assert_non_null(parts);
-    static const char *const names[] = {"lead_us",      "exec_us",       "host_gap_us",
-                                        "queue_gap_us", "launch_gap_us", "tail_us"};
-    double sum = 0;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        assert_true(number_of(parts, names[i]) >= 0);
-        sum += number_of(parts, names[i]);
-    }
-    double slack = 0.01 + number_of(parts, "residual_us");
-    assert_true(fabs(sum - number_of(line, "wall_us")) <= slack);
-    assert_true(fabs(sum_of(array_of(line, "layers"), "exec_us") - number_of(parts, "exec_us")) <=
-                slack + number_of(parts, "overlap_us"));
-    assert_true(fabs(sum_of(array_of(line, "operators"), "calls") - sum_of(array_of(line, "layers"), "calls")) < 0.5);
-    assert_true(number_of(line, "plain_p50_us") > 0);
-
-    char *text = NULL;
-    size_t length = 0;
-    assert_ok(encl_file_read(csv, 1 << 20, &text, &length));
-    assert_int_equal(strncmp(text, "case_id,seq_no,layer,op,kernel,", strlen("case_id,seq_no,layer,op,kernel,")), 0);
-    assert_non_null(strstr(text, "TOTAL=wall"));
-    free(text);
-    cJSON *events = NULL;
-    assert_ok(encl_json_read(trace, 1 << 22, &events));
-    assert_true(cJSON_GetArraySize(array_of(events, "traceEvents")) > sum_of(array_of(line, "operators"), "calls"));
-    cJSON_Delete(events);
-    free_outcome(&result);
-}
-
-static void test_profile_shape(void **state) {
-    (void)state;
-    need_device();
-    outcome result =
-        RUN("", "profile", "--shape", "minilm", "--batch", "1,2", "--seq", "8", "--repeat", "1", "--json", "--quiet");
-    parse_lines(&result);
-    assert_int_equal(result.line_count, 3);
-    assert_string_equal(text_of(result.lines[1], "case_id"), "minilm 1x8");
-    assert_string_equal(text_of(result.lines[2], "case_id"), "minilm 2x8");
-    assert_int_equal(number_of(result.lines[2], "real_tokens"), 16);
-    assert_true(number_of(result.lines[1], "wall_us") > 0);
-    free_outcome(&result);
-}
-
 // Whether the folder holds an entry with this in its name.
 static bool holds(const char *part) {
     DIR *directory = opendir(folder);
@@ -436,11 +374,10 @@ static void test_zip(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),        cmocka_unit_test(test_inputs),     cmocka_unit_test(test_bad_inputs),
-        cmocka_unit_test(test_empty_input),   cmocka_unit_test(test_options),    cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_truncation),    cmocka_unit_test(test_similarity), cmocka_unit_test(test_profile),
-        cmocka_unit_test(test_profile_shape), cmocka_unit_test(test_interrupt),  cmocka_unit_test(test_pipe),
-        cmocka_unit_test(test_zip),
+        cmocka_unit_test(test_golden),      cmocka_unit_test(test_inputs),     cmocka_unit_test(test_bad_inputs),
+        cmocka_unit_test(test_empty_input), cmocka_unit_test(test_options),    cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_truncation),  cmocka_unit_test(test_similarity), cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_pipe),        cmocka_unit_test(test_zip),
     };
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

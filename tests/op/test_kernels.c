@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/op/check.h"
+#include "runtime/op/kernel.h"
 
 static const int32_t lengths_mixed[] = {1, 31, 32, 33, 7, 64, 12, 13};
 static const int32_t lengths_long[] = {5, 513, 1030};

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "runtime/op/check.h"
+#include "runtime/op/kernel.h"
 
 static void check_row(const encl_device *device, const encl_kernel_row *row) {
     const encl_shape node = {.activation = row->op == ENCL_OP_LINEAR || row->op == ENCL_OP_EPILOGUE

@@ -1,0 +1,228 @@
+#include "host/cli/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/cli/interrupt.h"
+#include "runtime/base/clock.h"
+
+extern char **environ;
+
+enum { OUTPUT_LIMIT = 1 << 28, PIECE = 65536 };
+static const int64_t grace_ns = 3000000000; // between asking a program to end and ending it
+
+// ---- Starting ---------------------------------------------------------------------------------------------
+
+static size_t name_length(const char *assignment) {
+    return strcspn(assignment, "=");
+}
+
+static bool is_replaced(const char *assignment, char *const *by) {
+    const size_t length = name_length(assignment);
+    for (; by != NULL && *by != NULL; by++) {
+        if (name_length(*by) == length && memcmp(*by, assignment, length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// This process's environment with some of it replaced. The texts are not copied; caller frees the list.
+static encl_status merge_environment(char *const *added, char ***merged) {
+    size_t count = 0;
+    void *memory = NULL;
+    *merged = NULL;
+    for (char *const *at = environ; *at != NULL; at++) {
+        count++;
+    }
+    for (char *const *at = added; at != NULL && *at != NULL; at++) {
+        count++;
+    }
+    const encl_status status = encl_allocate(count + 1, sizeof(char *), &memory);
+    if (status != ENCL_OK) {
+        return status;
+    }
+    char **list = memory;
+    *merged = list;
+    for (char *const *at = environ; *at != NULL; at++) {
+        if (!is_replaced(*at, added)) {
+            *list++ = *at;
+        }
+    }
+    for (char *const *at = added; at != NULL && *at != NULL; at++) {
+        *list++ = *at;
+    }
+    return ENCL_OK;
+}
+
+static void close_both(int ends[2]) {
+    for (int i = 0; i < 2; i++) {
+        if (ends[i] >= 0) {
+            close(ends[i]);
+        }
+        ends[i] = -1;
+    }
+}
+
+static encl_status open_pipe(int ends[2]) {
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        ends[0] = ends[1] = -1;
+        return encl_fail(ENCL_IO, "cannot open a pipe: %s", strerror(errno));
+    }
+    return ENCL_OK;
+}
+
+// The program stays in this process's group, so that a terminal's Ctrl-C reaches both.
+static int spawn(const char *path, char *const *arguments, char *const *environment, int out, int err, pid_t *child) {
+    posix_spawn_file_actions_t actions;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error != 0) {
+        return error;
+    }
+    error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    error = error != 0 ? error : posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+    error = error != 0 ? error : posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
+    error = error != 0 ? error : posix_spawn(child, path, &actions, NULL, arguments, environment);
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+// ---- Reading ----------------------------------------------------------------------------------------------
+
+// Appends what can be read at once; closes the descriptor at its end.
+static encl_status read_some(int *descriptor, encl_string *text) {
+    char piece[PIECE];
+    const ssize_t count = read(*descriptor, piece, sizeof piece);
+    if (count > 0 && text->length + (size_t)count > OUTPUT_LIMIT) {
+        return encl_fail(ENCL_FORMAT, "found more than %d bytes of output, expected less", OUTPUT_LIMIT);
+    }
+    if (count > 0) {
+        return encl_string_append(text, piece, (size_t)count);
+    }
+    if (count == 0 || (errno != EINTR && errno != EAGAIN)) {
+        close(*descriptor);
+        *descriptor = -1;
+    }
+    return ENCL_OK;
+}
+
+// A program and what is known of it.
+typedef struct running {
+    pid_t child;
+    int out, err; // read ends of its pipes; −1: closed
+    int64_t start_ns;
+    bool reaped;
+    int ended; // what waitpid said
+} running;
+
+static encl_status read_ready(running *program, const struct pollfd *waited, encl_child_result *result) {
+    encl_status status = ENCL_OK;
+    if (waited[0].revents != 0) {
+        const int64_t now = encl_clock_ns();
+        status = read_some(&program->out, &result->out);
+        if (result->first_ns < 0 && result->out.length > 0) {
+            result->first_ns = now - program->start_ns;
+        }
+    }
+    if (status == ENCL_OK && waited[1].revents != 0) {
+        status = read_some(&program->err, &result->err);
+    }
+    return status;
+}
+
+// Until both pipes are closed.
+static encl_status read_all(running *program, encl_child_result *result) {
+    encl_status status = ENCL_OK;
+    while (status == ENCL_OK && (program->out >= 0 || program->err >= 0)) {
+        struct pollfd waited[3] = {
+            {.fd = program->out, .events = POLLIN},
+            {.fd = program->err, .events = POLLIN},
+            {.fd = encl_interrupt_descriptor(), .events = POLLIN},
+        };
+        if (poll(waited, 3, -1) > 0) {
+            status = read_ready(program, waited, result);
+        }
+        status = status != ENCL_OK ? status : encl_interrupt_check();
+    }
+    return status;
+}
+
+static void reap(running *program, int flags) {
+    pid_t found = 0;
+    do {
+        found = waitpid(program->child, &program->ended, flags);
+    } while (found < 0 && errno == EINTR);
+    program->reaped = found != 0;
+}
+
+// Asks the program to end, then makes it. Nobody reads its pipes any more, so they are closed: it cannot block on them.
+static void end(running *program) {
+    const struct timespec step = {.tv_nsec = 10000000};
+    const int64_t asked_ns = encl_clock_ns();
+    kill(program->child, SIGTERM);
+    for (reap(program, WNOHANG); !program->reaped && encl_clock_ns() - asked_ns < grace_ns; reap(program, WNOHANG)) {
+        nanosleep(&step, NULL);
+    }
+    if (!program->reaped) {
+        kill(program->child, SIGKILL);
+    }
+}
+
+encl_status encl_child_run(const char *path, char *const *arguments, char *const *environment,
+                           encl_child_result *result) {
+    encl_status status = ENCL_OK;
+    char **merged = NULL;
+    int out[2] = {-1, -1};
+    int err[2] = {-1, -1};
+    running program = {.start_ns = encl_clock_ns()};
+    *result = (encl_child_result){.exit_code = -1, .first_ns = -1};
+    ENCL_TRY(encl_interrupt_check());
+    ENCL_TRY(merge_environment(environment, &merged));
+    ENCL_TRY(open_pipe(out));
+    ENCL_TRY(open_pipe(err));
+    program.start_ns = encl_clock_ns();
+    const int error = spawn(path, arguments, merged, out[1], err[1], &program.child);
+    if (error != 0) {
+        status = encl_fail(error == ENOENT ? ENCL_NOT_FOUND : ENCL_IO, "%s: cannot start: %s", path, strerror(error));
+        goto cleanup;
+    }
+    close(out[1]);
+    close(err[1]);
+    program.out = out[0];
+    program.err = err[0];
+    out[0] = out[1] = err[0] = err[1] = -1;
+    status = read_all(&program, result);
+    close_both((int[2]){program.out, program.err});
+    if (status != ENCL_OK) {
+        end(&program);
+    }
+    if (!program.reaped) {
+        reap(&program, 0);
+    }
+    result->exit_code = WIFEXITED(program.ended) ? WEXITSTATUS(program.ended) : -1;
+    result->signal = WIFSIGNALED(program.ended) ? WTERMSIG(program.ended) : 0;
+cleanup:
+    close_both(out);
+    close_both(err);
+    free(merged);
+    return status;
+}
+
+void encl_child_free(encl_child_result *result) {
+    encl_string_free(&result->out);
+    encl_string_free(&result->err);
+}
+
+encl_status encl_child_self(char **path) {
+    *path = realpath("/proc/self/exe", NULL);
+    return *path != NULL ? ENCL_OK : encl_fail(ENCL_IO, "/proc/self/exe: cannot read: %s", strerror(errno));
+}

@@ -1,0 +1,149 @@
+#include "runtime/op/kernel_row.h"
+
+#include <string.h>
+
+#define GRID(axis, block, local) \
+    { ENCL_AXIS_##axis, block, local }
+#define DOMAIN(columns, head, maximum) columns, head, maximum
+#define KERNEL(name, op, family, rank, file, entry, options, order, keys, queries, grid0, grid1, domain) \
+    {#name,                                                                                              \
+     ENCL_OP_##op,                                                                                       \
+     ENCL_FAMILY_##family,                                                                               \
+     rank,                                                                                               \
+     file,                                                                                               \
+     entry,                                                                                              \
+     options,                                                                                            \
+     order,                                                                                              \
+     ENCL_KEYS_##keys,                                                                                   \
+     queries,                                                                                            \
+     {GRID grid0, GRID grid1},                                                                           \
+     DOMAIN domain},
+const encl_kernel_row encl_kernel_rows[] = {
+#include "kernels/kernels.def"
+};
+#undef KERNEL
+#undef DOMAIN
+#undef GRID
+const size_t encl_kernel_row_count = sizeof encl_kernel_rows / sizeof encl_kernel_rows[0];
+
+static const char *const family_names[] = {"plain", "tile", "group"};
+
+const char *encl_family_name(encl_family family) {
+    return family_names[family];
+}
+
+bool encl_family_parse(const char *name, encl_family *family) {
+    for (size_t i = 0; i < sizeof family_names / sizeof family_names[0]; i++) {
+        if (strcmp(name, family_names[i]) == 0) {
+            *family = (encl_family)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool encl_kernel_serves(const encl_kernel_row *row, const encl_shape *shape) {
+    return shape->columns % row->columns_multiple == 0 && shape->head_size % row->head_multiple == 0 &&
+           (row->head_maximum == 0 || shape->head_size <= row->head_maximum);
+}
+
+size_t encl_kernel_candidates(encl_operator op, const encl_shape *shape, encl_family family, const bool *quarantined,
+                              const encl_kernel_row **rows, size_t capacity) {
+    size_t count = 0;
+    for (size_t i = 0; i < encl_kernel_row_count; i++) {
+        const encl_kernel_row *row = &encl_kernel_rows[i];
+        if (row->op != op || (row->family != family && row->family != ENCL_FAMILY_PLAIN) ||
+            (quarantined != NULL && quarantined[i]) || !encl_kernel_serves(row, shape)) {
+            continue;
+        }
+        size_t at = count < capacity ? count : capacity;
+        while (at > 0 && rows[at - 1]->rank < row->rank) {
+            if (at < capacity) {
+                rows[at] = rows[at - 1];
+            }
+            at--;
+        }
+        if (at < capacity) {
+            rows[at] = row;
+        }
+        count++;
+    }
+    return count;
+}
+
+// Attention that reads key panels is of no use where nothing writes them.
+static bool has_its_keys(const encl_kernel_row *row, const encl_shape *shape, encl_family family,
+                         const bool *quarantined) {
+    const encl_kernel_row *keys = NULL;
+    return row->keys != ENCL_KEYS_PANELS ||
+           encl_kernel_candidates(ENCL_OP_KEYS, shape, family, quarantined, &keys, 1) > 0;
+}
+
+size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_family family, const bool *quarantined,
+                               bool one_order, const encl_kernel_row **rows, size_t capacity) {
+    const encl_kernel_row *found[16];
+    const size_t most = sizeof found / sizeof found[0];
+    size_t count = encl_kernel_candidates(op, shape, family, quarantined, found, most);
+    size_t kept = 0;
+    count = count < most ? count : most;
+    for (size_t i = 0; i < count && kept < capacity; i++) {
+        const bool fits = kept == 0 || (op == ENCL_OP_LINEAR && found[i]->family == found[0]->family &&
+                                        (!one_order || (found[i]->order == found[0]->order && found[0]->order != 0)));
+        if (fits && has_its_keys(found[i], shape, family, quarantined)) {
+            rows[kept++] = found[i];
+        }
+    }
+    return kept;
+}
+
+int32_t encl_kernel_tile_rows(const encl_kernel_row *row) {
+    return row->grid[0].axis == ENCL_AXIS_ROWS ? row->grid[0].block : 1;
+}
+
+size_t encl_kernel_choose_height(const encl_kernel_row *const *rows, size_t count, int32_t m) {
+    size_t best = 0;
+    double best_cost = 0;
+    for (size_t i = 0; i < count; i++) {
+        const int32_t height = encl_kernel_tile_rows(rows[i]);
+        const int32_t padded = (m + height - 1) / height * height;
+        const double cost = padded * (1.0 + 1.0 / height);
+        if (i == 0 || cost < best_cost) {
+            best = i;
+            best_cost = cost;
+        }
+    }
+    return best;
+}
+
+bool encl_kernel_prefers_library(encl_gemm gemm, encl_family family, bool same_bits) {
+    return gemm == ENCL_GEMM_CLBLAST || (gemm == ENCL_GEMM_AUTO && family == ENCL_FAMILY_GROUP && !same_bits);
+}
+
+bool encl_kernel_keeps_bits(encl_same_bits same_bits, encl_device_type type) {
+    return same_bits == ENCL_SAME_BITS_ON || (same_bits == ENCL_SAME_BITS_AUTO && type == ENCL_DEVICE_CPU);
+}
+
+static size_t axis_length(encl_axis axis, const encl_shape *shape) {
+    switch (axis) {
+    case ENCL_AXIS_ROWS:
+        return (size_t)(shape->rows - shape->first_row);
+    case ENCL_AXIS_COLUMNS:
+        return (size_t)shape->columns;
+    case ENCL_AXIS_DEPTH:
+        return (size_t)shape->depth;
+    case ENCL_AXIS_HEADS:
+        return (size_t)shape->heads;
+    default:
+        return 1;
+    }
+}
+
+encl_launch encl_kernel_launch(const encl_kernel_row *row, const encl_shape *shape) {
+    encl_launch launch;
+    for (size_t i = 0; i < 2; i++) {
+        const size_t block = (size_t)row->grid[i].block;
+        launch.local[i] = (size_t)row->grid[i].local;
+        launch.global[i] = (axis_length(row->grid[i].axis, shape) + block - 1) / block * launch.local[i];
+    }
+    return launch;
+}

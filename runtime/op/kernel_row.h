@@ -1,0 +1,75 @@
+// The rows of kernels/kernels.def, and which of them serve. kernel.h builds and launches one.
+#ifndef ENCL_OP_KERNEL_ROW_H
+#define ENCL_OP_KERNEL_ROW_H
+
+#include "runtime/op/operator.h"
+
+typedef enum encl_family { ENCL_FAMILY_PLAIN, ENCL_FAMILY_TILE, ENCL_FAMILY_GROUP } encl_family;
+typedef enum encl_keys { ENCL_KEYS_NONE, ENCL_KEYS_ROWS, ENCL_KEYS_PANELS } encl_keys;
+typedef enum encl_axis { ENCL_AXIS_ONE, ENCL_AXIS_ROWS, ENCL_AXIS_COLUMNS, ENCL_AXIS_DEPTH, ENCL_AXIS_HEADS } encl_axis;
+
+typedef struct encl_grid {
+    encl_axis axis;
+    int32_t block; // of the axis, covered by one work-group
+    int32_t local; // work-items of a work-group in this dimension
+} encl_grid;
+
+typedef struct encl_kernel_row {
+    const char *name;
+    encl_operator op;
+    encl_family family;
+    int32_t rank;
+    const char *file;
+    const char *entry;
+    const char *options;
+    int32_t order;
+    encl_keys keys;
+    int32_t queries;
+    encl_grid grid[2];
+    int32_t columns_multiple;
+    int32_t head_multiple;
+    int32_t head_maximum; // 0: no bound
+} encl_kernel_row;
+
+extern const encl_kernel_row encl_kernel_rows[];
+extern const size_t encl_kernel_row_count;
+
+// True where the row's domain holds the shape.
+bool encl_kernel_serves(const encl_kernel_row *row, const encl_shape *shape);
+
+// Rows that serve an operator and shape on a family, best rank first: the family's own, then PLAIN ones. Quarantined
+// rows (flags[row index] true; may be NULL) are passed over. Writes at most `capacity`; returns how many there are.
+size_t encl_kernel_candidates(encl_operator op, const encl_shape *shape, encl_family family, const bool *quarantined,
+                              const encl_kernel_row **rows, size_t capacity);
+
+// The rows that a step of this operator and shape keeps, best first: one, of LINEAR all tile heights of the best row's
+// family; with one_order only those that add in the same order. Writes at most `capacity`; returns how many.
+size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_family family, const bool *quarantined,
+                               bool one_order, const encl_kernel_row **rows, size_t capacity);
+
+// Of rows that are tile heights of one product, that for M rows of it: fewest padded rows, weighed by the loads of
+// weights that the rows of a tile share. One launch does all rows: a second one for the rest would read all weights
+// again, which costs as much as some 20 rows. The index in rows; count must not be 0.
+size_t encl_kernel_choose_height(const encl_kernel_row *const *rows, size_t count, int32_t m);
+
+// Rows of the output that a work-group covers, or 1.
+int32_t encl_kernel_tile_rows(const encl_kernel_row *row);
+
+// True where the runtime gives matrix products to CLBlast: asked for, or by itself for devices of the group family,
+// which has no product of its own yet. CLBlast states no order of summation, so it cannot serve same bits.
+bool encl_kernel_prefers_library(encl_gemm gemm, encl_family family, bool same_bits);
+
+// True where a sequence's result must not depend on its batch: asked for, or by itself on CPU devices.
+bool encl_kernel_keeps_bits(encl_same_bits same_bits, encl_device_type type);
+
+// "plain", "tile", "group" → family; false for another name.
+bool encl_family_parse(const char *name, encl_family *family);
+const char *encl_family_name(encl_family family);
+
+// The work-items of a launch in both dimensions, and of a work-group; 0 where there is nothing to launch.
+typedef struct encl_launch {
+    size_t global[2], local[2];
+} encl_launch;
+encl_launch encl_kernel_launch(const encl_kernel_row *row, const encl_shape *shape);
+
+#endif
