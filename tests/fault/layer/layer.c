@@ -183,6 +183,9 @@ static cl_int CL_API_CALL own_clGetDeviceInfo(cl_device_id id, cl_device_info na
         bytes = bytes < most ? bytes : most;
         memcpy(value, &bytes, sizeof bytes);
     }
+    if (error == CL_SUCCESS && fault_plan_get()->gpu && name == CL_DEVICE_TYPE && value != NULL) {
+        memcpy(value, &(cl_device_type){CL_DEVICE_TYPE_GPU}, sizeof(cl_device_type));
+    }
     return error;
 }
 
@@ -251,7 +254,7 @@ static bool is_corrupted(cl_kernel kernel) {
     char name[NAME_BYTES];
     return wanted != NULL &&
            target->clGetKernelInfo(kernel, CL_KERNEL_FUNCTION_NAME, sizeof name, name, NULL) == CL_SUCCESS &&
-           strcmp(name, wanted) == 0;
+           strncmp(name, wanted, strlen(wanted)) == 0;
 }
 
 static cl_int CL_API_CALL own_clSetKernelArg(cl_kernel kernel, cl_uint index, size_t size, const void *value) {
