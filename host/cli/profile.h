@@ -22,6 +22,9 @@ encl_status encl_profile_check_path(const char *option, const char *path);
 
 // An empty profile of this use of the program.
 encl_status encl_profile_begin(const encl_globals *globals, encl_profile *profile);
+// Looks up the device's peaks, or measures them where the cache has none and `measure` is true. They stay unknown where
+// that fails; only an interruption is a failure.
+encl_status encl_profile_find_peaks(const encl_device *device, bool measure, encl_profile *profile);
 // Runs a command and writes all its runs to --profile's FILE, where it ends well or is interrupted.
 encl_status encl_profile_command(const encl_command *command, encl_globals *globals, encl_call *call);
 
@@ -66,9 +69,9 @@ encl_status encl_profile_print(const encl_profile *profile, const encl_profile_c
 // A line a case.
 encl_status encl_profile_print_summary(const encl_profile *profile);
 
-// JSON lines: the header and a case.
+// JSON lines: the header, to standard output, and a case.
 encl_status encl_profile_print_header(const encl_call *call, const encl_model_info *model, const encl_device *device,
                                       const encl_profile *profile);
-encl_status encl_profile_print_json(const encl_profile *profile, const encl_profile_case *of);
+encl_status encl_profile_print_json(FILE *stream, const encl_profile *profile, const encl_profile_case *of);
 
 #endif

@@ -24,6 +24,32 @@ encl_status encl_profile_begin(const encl_globals *globals, encl_profile *profil
     return join_command_line(globals->command_line, &profile->command);
 }
 
+encl_status encl_profile_find_peaks(const encl_device *device, bool measure, encl_profile *profile) {
+    encl_status status = encl_device_acquire(device);
+    if (status == ENCL_OK) {
+        status = measure ? encl_peaks_get(device, &profile->peaks) : encl_peaks_load(device, &profile->peaks);
+        encl_device_release(device);
+    }
+    profile->peaks_known = status == ENCL_OK;
+    if (!profile->peaks_known && (measure || status != ENCL_NOT_FOUND)) {
+        encl_info("peaks of %s: %s", encl_device_get_info(device)->name, encl_status_detail());
+    }
+    return status == ENCL_INTERRUPTED ? status : ENCL_OK;
+}
+
+// The device whose runs were collected, for its peaks.
+static encl_status find_known_peaks(encl_profile *profile) {
+    const encl_device *const *devices = NULL;
+    size_t count = 0;
+    encl_status status = profile->device != NULL ? encl_devices(&devices, &count) : ENCL_OK;
+    for (size_t i = 0; i < count && status == ENCL_OK; i++) {
+        if (encl_device_get_info(devices[i]) == profile->device) {
+            status = encl_profile_find_peaks(devices[i], false, profile);
+        }
+    }
+    return status;
+}
+
 // A name that cannot be written is told before the command takes its time.
 static encl_status try_path(const char *path) {
     encl_output output = {0};
@@ -52,6 +78,7 @@ encl_status encl_profile_command(const encl_command *command, encl_globals *glob
         encl_warn("--profile %s: found no run on a device in `encl %s', so the file shows none", globals->profile,
                   command->name);
     }
+    ENCL_TRY(find_known_peaks(&profile));
     ENCL_TRY(encl_profile_write(globals->profile, &profile));
     status = interrupted ? encl_fail(ENCL_INTERRUPTED, "interrupted") : ENCL_OK;
 cleanup:

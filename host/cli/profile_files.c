@@ -14,6 +14,7 @@ static const struct {
 } writers[] = {
     {".json", encl_profile_write_trace},
     {".csv", encl_profile_write_csv},
+    {".html", encl_profile_write_html},
 };
 enum { WRITER_COUNT = sizeof writers / sizeof writers[0] };
 

@@ -144,7 +144,7 @@ static void add_clock(encl_line *line, const encl_profile_case *of) {
     encl_line_measured(line, "clock_width_us", aligned ? (double)clock->width_ns / 1e3 : NAN);
 }
 
-encl_status encl_profile_print_json(const encl_profile *profile, const encl_profile_case *of) {
+encl_status encl_profile_print_json(FILE *stream, const encl_profile *profile, const encl_profile_case *of) {
     encl_line line;
     encl_line_start(&line);
     encl_line_text(&line, "case_id", of->name);
@@ -161,6 +161,8 @@ encl_status encl_profile_print_json(const encl_profile *profile, const encl_prof
     encl_line_measured(&line, "plain_p50_us", encl_profile_us(of->plain.p50));
     encl_line_measured(&line, "profiled_p50_us", encl_profile_us(of->profiled.p50));
     encl_line_measured(&line, "perturb_pct", encl_profile_cost_pct(of));
+    encl_line_measured(&line, "perturb_lo_pct", 100 * (of->cost.lo - 1));
+    encl_line_measured(&line, "perturb_hi_pct", 100 * (of->cost.hi - 1));
     encl_line_measured(&line, "tokens_per_s", of->plain.p50 > 0 ? of->tokens * 1e9 / of->plain.p50 : NAN);
     encl_line_item(&line, "plain", statistics_block(&of->plain));
     encl_line_item(&line, "profiled", statistics_block(&of->profiled));
@@ -173,5 +175,5 @@ encl_status encl_profile_print_json(const encl_profile *profile, const encl_prof
     encl_line_item(&line, "layer_operators", groups_block(profile, of, ENCL_PROFILE_BY_BOTH));
     encl_line_item(&line, "plain_samples_ns", samples_block(of->plain_ns, of->plain_runs));
     encl_line_item(&line, "profiled_samples_ns", samples_block(of->wall_ns, of->runs));
-    return encl_line_print(&line, stdout);
+    return encl_line_print(&line, stream);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "host/cli/profile.h"
+#include "host/cli/provenance.h"
 
 // ---- Figures ----------------------------------------------------------------------------------------------
 
@@ -22,9 +23,7 @@ double encl_profile_rate(double amount, double ns) {
 }
 
 double encl_profile_cost_pct(const encl_profile_case *of) {
-    return of->plain.count > 0 && of->profiled.count > 0 && of->plain.p50 > 0
-               ? 100 * (of->profiled.p50 / of->plain.p50 - 1)
-               : NAN;
+    return 100 * (of->cost.ratio - 1);
 }
 
 encl_roof encl_profile_group_roof(const encl_profile *profile, const encl_profile_group *group) {
@@ -216,7 +215,16 @@ cleanup:
     return status;
 }
 
-static void print_head(const encl_profile_case *of) {
+static void print_peaks(const encl_profile *profile) {
+    char measured[ENCL_TIME_TEXT];
+    const encl_peaks *peaks = &profile->peaks;
+    if (profile->peaks_known) {
+        printf("peaks %.1f GF/s, %.1f GB/s, an empty kernel %.1f us (measured %s)\n", peaks->fp32_gflops,
+               peaks->memory_gbs, peaks->launch_us, encl_time_text(peaks->measured_at, measured));
+    }
+}
+
+static void print_head(const encl_profile *profile, const encl_profile_case *of) {
     char weights[ENCL_BYTES_TEXT];
     char arena[ENCL_BYTES_TEXT];
     char all[ENCL_BYTES_TEXT];
@@ -234,6 +242,7 @@ static void print_head(const encl_profile_case *of) {
                    plural(info->quarantined, "row", "rows"), plural(info->quarantined, "is", "are"));
         }
     }
+    print_peaks(profile);
     if (of->tokenize_ns > 0) {
         printf("tokenize %.3f ms (not in the wall time)\n", (double)of->tokenize_ns / 1e6);
     }
@@ -241,8 +250,12 @@ static void print_head(const encl_profile_case *of) {
         printf("first run %.3f ms\n", (double)of->first_ns / 1e6);
     }
     if (of->plain.p50 > 0) {
-        printf("%.0f tokens/s plain; profiling costs %+.1f %%\n", of->tokens * 1e9 / of->plain.p50,
+        printf("%.0f tokens/s plain; profiling costs %+.1f %%", of->tokens * 1e9 / of->plain.p50,
                encl_profile_cost_pct(of));
+        if (isfinite(of->cost.lo)) {
+            printf(" (95 %% sure: %+.1f to %+.1f %%)", 100 * (of->cost.lo - 1), 100 * (of->cost.hi - 1));
+        }
+        putchar('\n');
     }
     putchar('\n');
 }
@@ -264,7 +277,7 @@ static void print_legend(void) {
 
 encl_status encl_profile_print(const encl_profile *profile, const encl_profile_case *of, bool all) {
     encl_status status = ENCL_OK;
-    print_head(of);
+    print_head(profile, of);
     ENCL_TRY(print_statistics(of));
     putchar('\n');
     ENCL_TRY(print_operators(profile, of, ENCL_PROFILE_BY_OPERATOR));

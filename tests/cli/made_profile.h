@@ -57,7 +57,7 @@ static inline void made_run(const made_options *as, int64_t begin, encl_profile_
         const int64_t enqueue = begin + 10000 + 2000 * (int64_t)i;
         const int64_t queued = enqueue + 700 - made_offset_ns;
         start = start > queued + 900 ? start : queued + 900;
-        records[i] = (encl_profile_record){.layer = (int32_t)(i / 4),
+        records[i] = (encl_profile_record){.layer = (int32_t)(count > 20 ? 5 * i / count : i / 4),
                                            .op = as->op != NULL ? as->op : made_commands[kind].op,
                                            .kernel = made_commands[kind].kernel,
                                            .why = "best of 2 rows",

@@ -235,6 +235,25 @@ static void test_shapes(void **state) {
     free_outcome(&result);
 }
 
+// What the device can do is measured once, and operators are held against it.
+static void test_peaks(void **state) {
+    (void)state;
+    need_device();
+    for (int time = 0; time < 2; time++) {
+        outcome result =
+            RUN("", "profile", "--shape", "minilm", "--batch", "1", "--seq", "8", "--repeat", "1", "--json", "-v");
+        parse_lines(&result);
+        const cJSON *peaks = cJSON_GetObjectItem(result.lines[0], "peaks");
+        assert_true(number_of(peaks, "fp32_gflops") > 0 && number_of(peaks, "memory_gbs") > 0);
+        assert_true(time == 0 || strstr(result.err, "measuring what") == NULL); // from the cache
+        for (const cJSON *op = array_of(result.lines[1], "operators")->child; op != NULL; op = op->next) {
+            assert_true(number_of(op, "roof_pct") >= 0);
+            assert_true(cJSON_IsString(cJSON_GetObjectItem(op, "bound")));
+        }
+        free_outcome(&result);
+    }
+}
+
 // Tables stay within 120 columns, counts take the right word, and several cases end in a table of all.
 static void test_tables(void **state) {
     (void)state;
@@ -427,11 +446,40 @@ static void test_interrupt(void **state) {
     free_outcome(&result);
 }
 
+// The same in the middle of encl profile: the second case is not over, and may not even have begun.
+static void test_interrupt_profile(void **state) {
+    (void)state;
+    need_device();
+    const char *const arguments[] = {"profile", "--shape",    "minilm", "--batch", "1",     "--seq",
+                                     "1,256",   "--repeat",   "200",    "--json",  "--csv", in_folder("cases.csv"),
+                                     "--quiet", "--no-peaks", NULL};
+    pid_t child = start_program(arguments, -1, "out.txt");
+    char *printed = NULL;
+    size_t length = 0;
+    bool runs = true;
+    for (int tries = 0; tries < 1200 && runs && (printed == NULL || count_lines(printed) < 2); tries++) {
+        usleep(50000);
+        free(printed);
+        assert_ok(read_result("out.txt", &printed, &length));
+        runs = waitpid(child, NULL, WNOHANG) == 0;
+    }
+    free(printed);
+    assert_true(runs);
+    kill(child, SIGINT);
+    outcome result = finish_program(child);
+    expect_exit(&result, 130);
+    const sheet *csv = read_csv("cases.csv");
+    check_sums(csv, "minilm 1x1");
+    free_outcome(&result);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts),   cmocka_unit_test(test_shapes),    cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_bad),     cmocka_unit_test(test_commands),  cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_nothing), cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_texts),     cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_peaks),     cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_bad),       cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_batches),   cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_interrupt), cmocka_unit_test(test_interrupt_profile),
     };
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }
