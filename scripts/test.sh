@@ -33,7 +33,7 @@ done
 
 if [ $install ]; then
     install_packages build run fetch test
-    [ "$platforms" != all ] || offer_packages platforms
+    [ "$platforms" != all ] || offer_packages platforms page
     if [ -z "${ENCL_MINILM:-}" ]; then
         ENCL_MINILM=$(scripts/get-minilm.sh) || say "warning: without the model, its tests will be skipped"
     fi

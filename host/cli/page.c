@@ -183,3 +183,25 @@ const char *encl_page_time(double ns, char text[ENCL_PAGE_TIME]) {
     snprintf(text, ENCL_PAGE_TIME, "%.0f ns", size > 0 ? ns : 0);
     return text;
 }
+
+const char *encl_page_count(double count, char text[ENCL_PAGE_COUNT]) {
+    char digits[ENCL_PAGE_COUNT];
+    const int length = snprintf(digits, sizeof digits, "%.0f", count < 1e15 ? count : 1e15);
+    size_t used = 0;
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0) {
+            text[used++] = ',';
+        }
+        text[used++] = digits[i];
+    }
+    text[used] = '\0';
+    return text;
+}
+
+double encl_page_text_width(const char *text) {
+    double width = 12;
+    for (const char *c = text; *c != '\0'; c++) {
+        width += ((unsigned char)*c & 0xc0) != 0x80 ? 7 : 0;
+    }
+    return width;
+}

@@ -54,7 +54,13 @@ const char *encl_page_mark(size_t index, char text[ENCL_PAGE_MARK]);
 enum { ENCL_PAGE_TIME = 32 };
 const char *encl_page_time(double ns, char text[ENCL_PAGE_TIME]);
 
-// Parts of a case's section, in their order. id: the section's number, for names within the page.
+// "12,345" of a count that is not negative.
+enum { ENCL_PAGE_COUNT = 32 };
+const char *encl_page_count(double count, char text[ENCL_PAGE_COUNT]);
+// About how many pixels a label takes, with its margins.
+double encl_page_text_width(const char *text);
+
+// Parts of a case's section, in their order.
 encl_status encl_page_wall(const encl_page *page, const encl_profile_case *of);      // split bar, its table, runs
 encl_status encl_page_operators(const encl_page *page, const encl_profile_case *of); // the table that sorts
 encl_status encl_page_layers(const encl_page *page, const encl_profile_case *of);

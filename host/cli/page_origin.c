@@ -107,9 +107,9 @@ static void write_block(const encl_page *page, const char *caption, const cJSON 
     if (!cJSON_IsObject(block)) {
         return;
     }
-    fputs("<div class=\"scroll\"><table class=\"plain origin\"><caption>", stream);
+    fputs("<div class=\"scroll\"><table class=\"plain origin\"><caption><span>", stream);
     encl_html_text(stream, caption);
-    fputs("</caption><tbody>\n", stream);
+    fputs("</span></caption><tbody>\n", stream);
     for (const cJSON *item = block->child; item != NULL; item = item->next) {
         if (cJSON_IsNull(item) || (cJSON_IsArray(item) && cJSON_IsObject(item->child))) {
             continue;
@@ -129,8 +129,9 @@ static void write_bandwidth(const encl_page *page) {
     if (!page->profile->peaks_known || peaks->bandwidth_count == 0) {
         return;
     }
-    fputs("<div class=\"scroll\"><table class=\"plain\"><caption>Bandwidth by size, measured: where it falls, a cache "
-          "ends</caption>\n",
+    fputs("<div class=\"scroll\"><table class=\"plain origin\"><caption><span>Bandwidth by size, measured: where it "
+          "falls, a cache "
+          "ends</span></caption>\n",
           page->stream);
     encl_html_headings(page->stream, headings, sizeof headings / sizeof headings[0]);
     fputs("<tbody>\n", page->stream);

@@ -117,11 +117,15 @@ static void write_slope(const roofline *roof, const char *class, double bandwidt
     }
 }
 
+static bool cache_shown(const roofline *roof) {
+    return usable(roof->cache) && roof->cache > 1.05 * roof->memory;
+}
+
 static void write_roofs(const roofline *roof) {
     FILE *stream = roof->page->stream;
     const double top = 100 - place(&roof->y, roof->peak);
     const double bend = fmin(100, fmax(0, place(&roof->x, roof->peak / roof->memory)));
-    const bool cached = usable(roof->cache) && roof->cache > 1.05 * roof->memory;
+    const bool cached = cache_shown(roof);
     const double begin = cached ? fmin(bend, fmax(0, place(&roof->x, roof->peak / roof->cache))) : bend;
     fputs("<svg viewBox=\"0 0 100 100\" width=\"100%\" height=\"100%\" preserveAspectRatio=\"none\">\n", stream);
     if (cached) {
@@ -138,20 +142,22 @@ static void write_roof_names(const roofline *roof) {
             100 - place(&roof->y, roof->peak));
     encl_html_format(stream, "fp32 peak %.0f GF/s", roof->peak);
     fputs("</text>\n", stream);
+    // The memory's name stands under its line, the cache's above: the line rises away from both.
     const struct {
-        const char *name;
-        double bandwidth;
-    } slopes[] = {{"memory", roof->memory}, {"fastest cache", roof->cache}};
-    for (size_t i = 0; i < 2; i++) {
-        const double low = pow(10, roof->x.low);
-        const double from = fmax(low, pow(10, roof->y.low) / slopes[i].bandwidth);
-        if (!usable(slopes[i].bandwidth) || (i == 1 && roof->cache <= 1.05 * roof->memory) ||
-            from >= pow(10, roof->x.high)) {
+        const char *name, *anchor;
+        double bandwidth, along; // percent of the width
+        int dy;
+    } slopes[] = {{"memory", "start", roof->memory, 3, 18}, {"fastest cache", "end", roof->cache, 17, -9}};
+    for (size_t i = 0; i < sizeof slopes / sizeof slopes[0]; i++) {
+        const double decades = (slopes[i].along / 100) * (roof->x.high - roof->x.low);
+        const double from = fmax(pow(10, roof->x.low), pow(10, roof->y.low) / slopes[i].bandwidth) * pow(10, decades);
+        const bool shown = usable(slopes[i].bandwidth) && from * slopes[i].bandwidth < roof->peak;
+        if (!shown || (i == 1 && !cache_shown(roof))) {
             continue;
         }
-        fprintf(stream, "<text class=\"roof-name\" x=\"%.3f%%\" y=\"%.3f%%\" dx=\"%d\" dy=\"%d\">",
-                place(&roof->x, from), 100 - place(&roof->y, from * slopes[i].bandwidth), i == 0 ? 26 : 8,
-                i == 0 ? -4 : -14);
+        fprintf(stream, "<text class=\"roof-name%s\" x=\"%.3f%%\" y=\"%.3f%%\" dy=\"%d\" text-anchor=\"%s\">",
+                i == 1 ? " wide-only" : "", place(&roof->x, from), 100 - place(&roof->y, from * slopes[i].bandwidth),
+                slopes[i].dy, slopes[i].anchor);
         encl_html_format(stream, "%s %.0f GB/s", slopes[i].name, slopes[i].bandwidth);
         fputs("</text>\n", stream);
     }
@@ -231,10 +237,10 @@ static void write_drawing(const roofline *roof, const encl_page_group *groups) {
     write_roofs(roof);
     write_roof_names(roof);
     write_points(roof, groups);
-    fputs("</svg>\n<figcaption>Letters are those of the operators\xe2\x80\x99 table, which has the numbers. A point "
-          "under "
-          "the slope waits for memory at most so fast, one under the level for arithmetic; above the slope of the "
-          "memory, caches helped.</figcaption></figure>\n",
+    fputs("</svg>\n<figcaption>Letters are those of the operators\xe2\x80\x99 table, which has the numbers. Left of "
+          "the bend "
+          "memory sets the limit, right of it arithmetic; a point above the memory\xe2\x80\x99s slope was served by "
+          "caches.</figcaption></figure>\n",
           stream);
 }
 

@@ -63,10 +63,11 @@ encl_status encl_page_operators(const encl_page *page, const encl_profile_case *
         return status;
     }
     const double longest = count > 0 ? encl_profile_pct(groups[0].exec, of->wall) : 0;
-    fputs("<h3>Operators</h3>\n<div class=\"scroll\"><table class=\"sortable\"><caption>Time on the device, longest "
+    fputs("<h3>Operators</h3>\n<div class=\"scroll\"><table class=\"sortable\"><caption><span>Time on the device, "
+          "longest "
           "first. "
           "Matrix products by their depth and width. A roof is what the device can do at that many operations a "
-          "byte.</caption>\n",
+          "byte.</span></caption>\n",
           page->stream);
     encl_html_headings(page->stream, headings, sizeof headings / sizeof headings[0]);
     fputs("<tbody>\n", page->stream);
@@ -124,10 +125,10 @@ encl_status encl_page_layers(const encl_page *page, const encl_profile_case *of)
     for (size_t i = 0; i < count; i++) {
         longest = fmax(longest, layers[i].exec);
     }
-    fputs(
-        "<h3>Layers</h3>\n<div class=\"scroll\"><table class=\"sortable layers\"><caption>Time on the device by layer; "
-        "the colours are those of the operators.</caption>\n",
-        page->stream);
+    fputs("<h3>Layers</h3>\n<div class=\"scroll\"><table class=\"sortable layers\"><caption><span>Time on the device "
+          "by layer; "
+          "the colours are those of the operators.</span></caption>\n",
+          page->stream);
     encl_html_headings(page->stream, headings, sizeof headings / sizeof headings[0]);
     fputs("<tbody>\n", page->stream);
     for (size_t i = 0, part = 0; i < count; i++) {

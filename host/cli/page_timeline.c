@@ -8,9 +8,11 @@
 
 enum { RUN_ROW, ENQUEUE_ROW, LAYER_ROW, QUEUE_ROW, MOST_ROWS = QUEUE_ROW + ENCL_LANES_MOST };
 enum { ROW_HEIGHT = 26, ROW_STEP = 32, AXIS_HEIGHT = 24 };
+enum { WIDE = 1000, NARROW = 380 };     // pixels of the drawing in windows of either kind
+static const double least_framed = 0.4; // percent: a narrower mark has no frame, which would be all that is seen
 enum { UNITS = 1000 };        // of the drawing's length: marks shorter than that are drawn as one with their neighbours
 enum { MOST_COMMANDS = 500 }; // rows of the table
-enum { NAME_TEXT = 64, TITLE_TEXT = 200 };
+enum { NAME_TEXT = 64, TITLE_TEXT = 200, ZOOM_LEVELS = 4 };
 
 // What is drawn, or several that are too short to be seen alone.
 typedef struct mark {
@@ -40,11 +42,13 @@ static int row_top(const timeline *line, int row) {
 
 // ---- Marks ------------------------------------------------------------------------------------------------
 
-// Labels are shown once the mark is wide enough: how far must one zoom in?
-static int zoom_level(double pct) {
-    static const double least[] = {5, 1.2, 0.25, 0.05};
+// How far must one zoom in (profile.js has the same factors) until the mark is as wide as its label? As if the drawing
+// were so many pixels wide.
+static int zoom_level(double pct, const char *name, double pixels) {
+    static const double factors[] = {1, 4, 16, 80};
+    const double width = pct / 100 * pixels;
     int level = 0;
-    while (level < 4 && pct < least[level]) {
+    while (level < ZOOM_LEVELS && width * factors[level] < encl_page_text_width(name)) {
         level++;
     }
     return level;
@@ -58,7 +62,8 @@ static void flush_mark(timeline *line, int row) {
     }
     const double at = percent(line, drawn->start);
     const double width = percent(line, drawn->end) - at;
-    const int level = zoom_level(width);
+    const int level = zoom_level(width, drawn->name, WIDE);
+    const bool tight = zoom_level(width, drawn->name, NARROW) > level; // where the window is narrow
     char time[ENCL_PAGE_TIME];
     fprintf(stream, "<svg x=\"%.4f%%\" y=\"%d\" width=\"%.4f%%\" height=\"%d\"><title>", at, row_top(line, row),
             width > 0.1 ? width : 0.1, ROW_HEIGHT);
@@ -67,10 +72,10 @@ static void flush_mark(timeline *line, int row) {
                          encl_page_time((double)encl_ns_between(drawn->start, drawn->end), time));
     }
     encl_html_text(stream, drawn->title);
-    fprintf(stream, "</title><rect class=\"mark\" width=\"100%%\" height=\"%d\" fill=\"url(#%s)\"/>", ROW_HEIGHT,
-            drawn->fill);
-    if (drawn->count == 1 && level < 4) {
-        fprintf(stream, "<text class=\"z%d on-%s\" x=\"6\" y=\"17\">", level, drawn->fill);
+    fprintf(stream, "</title><rect class=\"mark%s\" width=\"100%%\" height=\"%d\" fill=\"url(#%s)\"/>",
+            width < least_framed ? " thin" : "", ROW_HEIGHT, drawn->fill);
+    if (drawn->count == 1 && level < ZOOM_LEVELS) {
+        fprintf(stream, "<text class=\"z%d%s on-%s\" x=\"6\" y=\"17\">", level, tight ? " tight" : "", drawn->fill);
         encl_html_text(stream, drawn->name);
         fputs("</text>", stream);
     }
@@ -261,7 +266,8 @@ static encl_status write_drawing(timeline *line) {
     write_row_names(line);
     fprintf(stream,
             "<div class=\"window\" tabindex=\"0\" role=\"group\" aria-label=\"Timeline: arrow keys move, + and - zoom, "
-            "0 shows all\"><svg class=\"lines\" width=\"100%%\" height=\"%d\" role=\"img\" aria-label=\"Commands along "
+            "0 shows all\"><svg class=\"lines\" data-zoom=\"0\" width=\"100%%\" height=\"%d\" role=\"img\" "
+            "aria-label=\"Commands along "
             "the time; the table below has the numbers\">\n",
             row_top(line, QUEUE_ROW + line->queues));
     write_axis(line);
@@ -314,7 +320,7 @@ static void write_commands(const encl_page *page, const encl_profile_case *of) {
     const size_t shown = of->row_count < MOST_COMMANDS ? of->row_count : MOST_COMMANDS;
     fputs("<details><summary>", page->stream);
     encl_html_format(page->stream, "All commands as a table (%zu)", of->row_count);
-    fputs("</summary>\n<div class=\"scroll\"><table class=\"sortable\"><caption>", page->stream);
+    fputs("</summary>\n<div class=\"scroll\"><table class=\"sortable\"><caption><span>", page->stream);
     encl_html_text(page->stream,
                    of->repeated ? "Commands of a run, in their order: microseconds, means over the runs. Waits of "
                                   "commands overlap, so their sum means nothing."
@@ -323,7 +329,7 @@ static void write_commands(const encl_page *page, const encl_profile_case *of) {
     if (shown < of->row_count) {
         encl_html_format(page->stream, " The first %zu; --csv writes all.", shown);
     }
-    fputs("</caption>\n", page->stream);
+    fputs("</span></caption>\n", page->stream);
     encl_html_headings(page->stream, headings, sizeof headings / sizeof headings[0]);
     fputs("<tbody>\n", page->stream);
     for (size_t i = 0; i < shown; i++) {

@@ -4,7 +4,7 @@
 
 #include "host/cli/page.h"
 
-static const double label_pct = 9; // of the bar: narrower segments have no label
+enum { WIDE = 1000, NARROW = 380 }; // pixels of the bar in windows of either kind
 
 typedef struct part {
     const char *pattern, *name, *meaning;
@@ -34,8 +34,9 @@ static void write_segment(const encl_page *page, const char *pattern, const char
     fprintf(page->stream, "<svg x=\"%.4f%%\" width=\"%.4f%%\" height=\"56\"><title>", *at, pct);
     encl_html_format(page->stream, "%s: %s, %.2f %%", name, encl_page_time(ns, time), pct);
     fprintf(page->stream, "</title><rect class=\"mark\" width=\"100%%\" height=\"56\" fill=\"url(#%s)\"/>", pattern);
-    if (pct >= label_pct) {
-        fprintf(page->stream, "<g class=\"on-%s%s\"><text x=\"10\" y=\"24\">", pattern, pct < 20 ? " wide-only" : "");
+    if (pct / 100 * WIDE > encl_page_text_width(name)) {
+        const bool tight = pct / 100 * NARROW < encl_page_text_width(name);
+        fprintf(page->stream, "<g class=\"on-%s%s\"><text x=\"10\" y=\"24\">", pattern, tight ? " wide-only" : "");
         encl_html_text(page->stream, name);
         fprintf(page->stream, "</text><text class=\"small\" x=\"10\" y=\"42\">%.1f %%</text></g>", pct);
     }
@@ -92,7 +93,7 @@ static void write_parts(const encl_page *page, const encl_profile_case *of, cons
                         const encl_page_group *shares, size_t share_count) {
     static const char *const headings[] = {"part", ">ms", ">%"};
     char pattern[16];
-    fprintf(page->stream, "<table class=\"plain\"><caption>Parts of the wall time, %s</caption>\n",
+    fprintf(page->stream, "<table class=\"plain\"><caption><span>Parts of the wall time, %s</span></caption>\n",
             of->repeated ? "mean of a run" : "all runs together");
     encl_html_headings(page->stream, headings, 3);
     fputs("<tbody>\n", page->stream);
@@ -137,9 +138,10 @@ static void write_runs(const encl_page *page, const encl_profile_case *of) {
         {"slowest", plain->max, profiled->max, 1e6, 3},
         {"outliers", (double)plain->outliers, (double)profiled->outliers, 1, 0},
     };
-    fputs("<table class=\"plain\"><caption>Wall times of the runs, ms; percentiles where there are enough runs for "
-          "them</caption>\n",
-          page->stream);
+    fputs(
+        "<table class=\"plain\"><caption><span>Wall times of the runs, ms; percentiles where there are enough runs for "
+        "them</span></caption>\n",
+        page->stream);
     encl_html_headings(page->stream, headings, 3);
     fputs("<tbody>\n", page->stream);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

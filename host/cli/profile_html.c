@@ -8,12 +8,13 @@
 // ---- Head -------------------------------------------------------------------------------------------------
 
 static const encl_embedded_file *find_file(const char *name) {
+    static const encl_embedded_file none = {"", "", 0};
     for (size_t i = 0; i < encl_page_file_count; i++) {
         if (strcmp(encl_page_files[i].name, name) == 0) {
             return &encl_page_files[i];
         }
     }
-    return &(encl_embedded_file){"", "", 0};
+    return &none;
 }
 
 static void write_title(const encl_page *page) {
@@ -67,6 +68,7 @@ static double tokens_per_second(const encl_profile_case *of) {
 static void write_cards(const encl_page *page, const encl_profile_case *of) {
     char text[64];
     char time[ENCL_PAGE_TIME];
+    char count[ENCL_PAGE_COUNT];
     fputs("<dl class=\"cards\">\n", page->stream);
     if (of->repeated) {
         write_card(page, encl_page_time(headline(of), time),
@@ -77,8 +79,7 @@ static void write_cards(const encl_page *page, const encl_profile_case *of) {
         write_card(page, text, "runs");
     }
     if (isfinite(tokens_per_second(of))) {
-        snprintf(text, sizeof text, "%.0f", tokens_per_second(of));
-        write_card(page, text, "tokens a second");
+        write_card(page, encl_page_count(tokens_per_second(of), count), "tokens a second");
     }
     snprintf(text, sizeof text, "%.1f %%", encl_profile_pct(of->parts.exec, of->wall));
     write_card(page, text, "of it the device computes");
@@ -112,7 +113,7 @@ static void write_facts(const encl_page *page, const encl_profile_case *of) {
         encl_html_format(page->stream, " weights %s,", encl_bytes_text(info->weight_bytes, bytes));
         encl_html_format(page->stream, " activations %s.", encl_bytes_text(info->arena_bytes, bytes));
         if (info->quarantined > 0) {
-            encl_html_format(page->stream, " %d kernel rows failed their check and were left out.",
+            encl_html_format(page->stream, " Kernel rows that failed their check and were left out: %d.",
                              (int)info->quarantined);
         }
     }
@@ -122,8 +123,9 @@ static void write_facts(const encl_page *page, const encl_profile_case *of) {
 // All cases, each leading to its section.
 static void write_contents(const encl_page *page) {
     static const char *const headings[] = {"case", ">tokens", ">ms", ">tokens/s", ">% computing", "adds up"};
-    fputs("<nav aria-label=\"Cases\"><div class=\"scroll\"><table class=\"sortable\"><caption>Cases; ms: a run without "
-          "profiling (median), of a whole command all its runs</caption>\n",
+    fputs("<nav aria-label=\"Cases\"><div class=\"scroll\"><table class=\"sortable\"><caption><span>Cases; ms: a run "
+          "without "
+          "profiling (median), of a whole command all its runs</span></caption>\n",
           page->stream);
     encl_html_headings(page->stream, headings, sizeof headings / sizeof headings[0]);
     fputs("<tbody>\n", page->stream);

@@ -154,6 +154,7 @@ static void test_start(void **state) {
     parse_lines(&result);
     assert_int_equal(number_of(result.lines[1], "starts"), 2);
     assert_true(number_of(result.lines[1], "start_us") > 0);
+    assert_true(number_of(result.lines[1], "cold_start_us") > 0);
     free_outcome(&result);
 }
 

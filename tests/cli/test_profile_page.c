@@ -192,7 +192,7 @@ static void many_commands_are_drawn_together(void **state) {
     made_case(&profile, &(made_options){.commands = 20000, .duration_ns = 2100});
     char *page = write_page(&profile, "many.html");
     expect_page(page, 1);
-    const size_t marks = count_of(page, "class=\"mark\"");
+    const size_t marks = count_of(page, "class=\"mark");
     assert_in_range(marks, 1000, 12000); // four rows of a thousand units, two marks a unit at most, and the bars
     assert_int_equal(count_of(page, "--csv writes all"), 1);
     free(page);

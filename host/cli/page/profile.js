@@ -36,6 +36,9 @@ function sortBy(table, column) {
 
 for (const table of document.querySelectorAll("table.sortable")) {
   Array.from(table.tHead.rows[0].cells).forEach((heading, column) => {
+    if (table.tBodies[0].rows[0]?.cells[column].classList.contains("bar")) {
+      return; // a picture has no order
+    }
     const button = document.createElement("button");
     button.type = "button";
     button.append(...heading.childNodes);
@@ -47,7 +50,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
 // ---- Timelines --------------------------------------------------------------------------------------------
 
 const MOST_ZOOM = 400;
-const LEVELS = [4, 16, 80]; // from which factors on more labels are shown
+const LEVELS = [4, 16, 80]; // the factors from which on more labels are shown (page_timeline.c has the same)
 
 function makeZoom(figure) {
   const frame = figure.querySelector(".window");
