@@ -7,6 +7,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/random.h"
 #include "runtime/op/check.h"
+#include "runtime/op/kernel.h"
 
 // ---- Kernel rows ------------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
-// A lost device that two executables use: the first to notice cannot drop the context, so it fails and names the device.
-// The second is alone then and can. After that, both work again.
+// A lost device that two executables use: the first to notice cannot drop the context, so it fails and names the
+// device. The second is alone then and can. After that, both work again.
 #include <math.h>
 #include <string.h>
 
