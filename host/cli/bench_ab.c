@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "host/cli/bench_compare.h"
-#include "host/cli/child.h"
 #include "host/cli/options.h"
+#include "host/cli/process.h"
 #include "runtime/base/log.h"
 #include "runtime/base/progress.h"
 
@@ -111,7 +111,7 @@ static encl_status make_side(const encl_call *call, int which, side *made) {
     if (chosen->binary[which] != NULL) {
         ENCL_TRY(encl_copy_text(chosen->binary[which], strlen(chosen->binary[which]), &made->binary));
     } else {
-        ENCL_TRY(encl_child_self(&made->binary));
+        ENCL_TRY(encl_process_self(&made->binary));
     }
     ENCL_TRY(encl_copy_text(text, strlen(text), &made->copy));
     const size_t most_words = strlen(text) / 2 + 1; // a letter and a blank each
@@ -151,7 +151,7 @@ static void free_side(side *freed) {
 
 // ---- Processes --------------------------------------------------------------------------------------------
 
-static encl_status fail_child(const side *of, const encl_child_result *ended) {
+static encl_status fail_child(const side *of, const encl_process_result *ended) {
     if (ended->err.length > 0) {
         fwrite(ended->err.text, 1, ended->err.length, stderr);
         fputs(ended->err.text[ended->err.length - 1] == '\n' ? "" : "\n", stderr);
@@ -163,9 +163,9 @@ static encl_status fail_child(const side *of, const encl_child_result *ended) {
 
 // Runs one process and reads its results.
 static encl_status run_process(const side *of, encl_bench_file *results) {
-    encl_child_result ended = {0};
+    encl_process_result ended = {0};
     *results = (encl_bench_file){0};
-    encl_status status = encl_child_run(of->binary, of->arguments, of->environment, &ended);
+    encl_status status = encl_process_run(of->binary, of->arguments, of->environment, &ended);
     if (status == ENCL_OK && (ended.exit_code != 0 || ended.signal != 0)) {
         status = fail_child(of, &ended);
     } else if (status == ENCL_OK) {
@@ -175,7 +175,7 @@ static encl_status run_process(const side *of, encl_bench_file *results) {
     } else if (status != ENCL_INTERRUPTED) {
         status = encl_fail_context(status, "%c", of->name);
     }
-    encl_child_free(&ended);
+    encl_process_free(&ended);
     return status;
 }
 

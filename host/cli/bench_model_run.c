@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "host/cli/bench_model.h"
-#include "host/cli/child.h"
 #include "host/cli/interrupt.h"
+#include "host/cli/process.h"
 #include "host/task/pipeline.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
@@ -213,8 +213,8 @@ void encl_model_figures_free(encl_model_figures *figures) {
 const char encl_model_started[] = "first result\n";
 
 static encl_status start_once(const char *self, char *const *arguments, char *const *environment, int64_t *ns) {
-    encl_child_result ended = {0};
-    encl_status status = encl_child_run(self, arguments, environment, &ended);
+    encl_process_result ended = {0};
+    encl_status status = encl_process_run(self, arguments, environment, &ended);
     if (status == ENCL_OK &&
         (ended.exit_code != 0 || ended.out.text == NULL || strcmp(ended.out.text, encl_model_started) != 0)) {
         const char *said = ended.err.text != NULL ? ended.err.text : "";
@@ -222,7 +222,7 @@ static encl_status start_once(const char *self, char *const *arguments, char *co
                            (int)strcspn(said, "\n"), said);
     }
     *ns = ended.first_ns;
-    encl_child_free(&ended);
+    encl_process_free(&ended);
     return status;
 }
 
@@ -265,7 +265,7 @@ encl_status encl_model_start(char *const *arguments, int64_t starts, double *war
     int64_t first_ns = 0;
     encl_statistics found;
     *warm_ns = *cold_ns = NAN;
-    ENCL_TRY(encl_child_self(&self));
+    ENCL_TRY(encl_process_self(&self));
     ENCL_TRY(start_cold(self, arguments, &first_ns));
     *cold_ns = (double)first_ns;
     ENCL_TRY(encl_allocate((size_t)starts, sizeof(int64_t), &memory));

@@ -1,4 +1,4 @@
-#include "host/cli/child.h"
+#include "host/cli/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -122,7 +122,7 @@ typedef struct running {
     int ended; // what waitpid said
 } running;
 
-static encl_status read_ready(running *program, const struct pollfd *waited, encl_child_result *result) {
+static encl_status read_ready(running *program, const struct pollfd *waited, encl_process_result *result) {
     encl_status status = ENCL_OK;
     if (waited[0].revents != 0) {
         const int64_t now = encl_clock_ns();
@@ -138,7 +138,7 @@ static encl_status read_ready(running *program, const struct pollfd *waited, enc
 }
 
 // Until both pipes are closed.
-static encl_status read_all(running *program, encl_child_result *result) {
+static encl_status read_all(running *program, encl_process_result *result) {
     encl_status status = ENCL_OK;
     while (status == ENCL_OK && (program->out >= 0 || program->err >= 0)) {
         struct pollfd waited[3] = {
@@ -175,14 +175,14 @@ static void end(running *program) {
     }
 }
 
-encl_status encl_child_run(const char *path, char *const *arguments, char *const *environment,
-                           encl_child_result *result) {
+encl_status encl_process_run(const char *path, char *const *arguments, char *const *environment,
+                             encl_process_result *result) {
     encl_status status = ENCL_OK;
     char **merged = NULL;
     int out[2] = {-1, -1};
     int err[2] = {-1, -1};
     running program = {.start_ns = encl_clock_ns()};
-    *result = (encl_child_result){.exit_code = -1, .first_ns = -1};
+    *result = (encl_process_result){.exit_code = -1, .first_ns = -1};
     ENCL_TRY(encl_interrupt_check());
     ENCL_TRY(merge_environment(environment, &merged));
     ENCL_TRY(open_pipe(out));
@@ -215,12 +215,12 @@ cleanup:
     return status;
 }
 
-void encl_child_free(encl_child_result *result) {
+void encl_process_free(encl_process_result *result) {
     encl_string_free(&result->out);
     encl_string_free(&result->err);
 }
 
-encl_status encl_child_self(char **path) {
+encl_status encl_process_self(char **path) {
     *path = realpath("/proc/self/exe", NULL);
     return *path != NULL ? ENCL_OK : encl_fail(ENCL_IO, "/proc/self/exe: cannot read: %s", strerror(errno));
 }
