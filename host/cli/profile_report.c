@@ -41,11 +41,12 @@ static encl_status put(encl_table *table, int decimals, double value) {
 
 // As many decimals as leave a table narrow, at most `decimals`: about five digits.
 static encl_status put_short(encl_table *table, int decimals, double value) {
-    int digits = 1;
-    for (double rest = fabs(value); rest >= 10 && digits < 5; rest /= 10) {
-        digits++;
+    static const double limits[] = {1e4, 1e3, 1e2, 1e1}; // from here on 0, 1, 2, 3 decimals
+    int most = 0;
+    while (most < 4 && fabs(value) < limits[most]) {
+        most++;
     }
-    return put(table, decimals < 5 - digits ? decimals : 5 - digits, value);
+    return put(table, decimals < most ? decimals : most, value);
 }
 
 static encl_status put_ms(encl_table *table, double ns) {
