@@ -6,7 +6,6 @@
 // gpu-check[no-spill]: -DELEMENT=float -DWIDTH=1 -DCHAINS=16
 // gpu-check[no-spill]: -DELEMENT=float -DWIDTH=2 -DCHAINS=8
 // gpu-check[no-spill]: -DELEMENT=float -DWIDTH=4 -DCHAINS=4
-// gpu-check[no-spill]: -DELEMENT=half -DWIDTH=2 -DCHAINS=8
 #ifndef ELEMENT
 #define ELEMENT float
 #endif

@@ -8,7 +8,8 @@
 //     GPU: one region; hop = 1, step = groups: all of them sweep over the buffer side by side
 // Two groups may write the same vector; they write the same value.
 // All vectors that a work-item writes into a chunk hold tag + the place of the first of them in every lane, and sums
-// wrap around, so that every result is known. gpu-check[no-spill]: -DWIDTH=4 -DEACH=4 -DLOCAL=256
+// wrap around, so that every result is known.
+// gpu-check[no-spill]: -DWIDTH=4 -DEACH=4 -DLOCAL=256
 #ifndef WIDTH
 #define WIDTH 4
 #endif

@@ -98,8 +98,8 @@ static const encl_bench_column model_columns[] = {
     COUNT("real_tokens", "tokens"),
     COUNT("depth", NULL),
     TIMES,
-    REAL("tokens_per_s", 1, "tokens/s"),
-    REAL("seqs_per_s", 2, "texts/s"),
+    REAL("tokens_per_s", 3, "tokens/s"),
+    REAL("seqs_per_s", 3, "texts/s"),
     REAL("tokenize_us", 3, NULL),
     REAL("h2d_us", 3, NULL),
     REAL("exec_us", 3, NULL),
@@ -112,9 +112,10 @@ static const encl_bench_column model_columns[] = {
     REAL("create_us", 3, NULL), // making the executable: all of the next two, and more
     REAL("build_us", 3, NULL),
     REAL("upload_us", 3, NULL),
-    REAL("ready_us", 3, "ready us"), // create_us + first_us
-    COUNT("starts", NULL),           // fresh processes of --start
-    REAL("start_us", 3, "start us"), // median time of a fresh process to its first result
+    REAL("ready_us", 3, "ready us"),     // create_us + first_us
+    COUNT("starts", NULL),               // fresh processes of --start
+    REAL("start_us", 3, "start us"),     // median time of a fresh process to its first result
+    REAL("cold_start_us", 3, "cold us"), // the same of one process with empty caches
     BYTES("device_bytes", "device memory"),
     BYTES("weight_bytes", NULL),
     BYTES("arena_bytes", NULL),

@@ -183,6 +183,12 @@ static double flops_of(const encl_product *p) {
     return 2.0 * p->m * p->n * p->k;
 }
 
+// The table shows product by product what was measured way by way.
+static size_t place_of(const gemm *g, const way *w, const encl_product *p) {
+    const size_t product = g->device * g->product_count + (size_t)(p - g->products);
+    return product * (ROW_LIMIT + IMPLS) + (size_t)(w - g->ways);
+}
+
 static encl_status begin_row(gemm *g, const way *w, const encl_product *p) {
     encl_status status = ENCL_OK;
     encl_bench *bench = g->session.bench;
@@ -191,6 +197,7 @@ static encl_status begin_row(gemm *g, const way *w, const encl_product *p) {
     snprintf(shape, sizeof shape, "%dx%dx%d", (int)p->m, (int)p->n, (int)p->k);
     ENCL_TRY(encl_string_format(&id, "%s %s%s", way_name(w), shape, g->how.hot ? " hot" : ""));
     ENCL_TRY(encl_bench_row(bench, g->session.devices[g->device], id.text));
+    encl_bench_place(bench, place_of(g, w, p));
     encl_bench_text(bench, "kernel", w->by == OWN ? w->row->name : "Sgemm");
     encl_bench_text(bench, "variant", w->by == OWN ? w->row->options : NULL);
     encl_bench_text(bench, "dtype", "f32");
@@ -338,8 +345,8 @@ static encl_status note_gain(gemm *g) {
         return ENCL_OK;
     }
     return encl_bench_note(g->session.bench,
-                           "%s: what the runtime picks takes 1/%.3g of the best other's time, on %zu "
-                           "products (geometric mean)",
+                           "%s: a gain of %.3f, the geometric mean over %zu products: the time of the best other row / "
+                           "that of the row which the runtime picks",
                            encl_device_get_info(g->session.devices[g->device])->name, exp(logs / (double)count), count);
 }
 

@@ -166,11 +166,12 @@ static encl_status measure(encl_bench_session *session, const trial_case *c) {
     return status;
 }
 
-static encl_status run_case(encl_bench_session *session, const trial_case *c) {
+static encl_status run_case(encl_bench_session *session, const trial_case *c, size_t place) {
     encl_status status = ENCL_OK;
     encl_string id = {0};
     ENCL_TRY(encl_string_format(&id, "%s %s%s", c->row->name, c->shape->text, session->options->hot ? " hot" : ""));
     ENCL_TRY(encl_bench_row(session->bench, session->devices[c->device], id.text));
+    encl_bench_place(session->bench, place);
     encl_bench_text(session->bench, "op", encl_operator_name(c->row->op));
     encl_bench_text(session->bench, "kernel", c->row->name);
     encl_bench_text(session->bench, "variant", c->row->options);
@@ -197,7 +198,7 @@ static encl_status run(encl_call *call) {
     status = status == ENCL_OK ? encl_bench_order(list.count, encl_bench_seed(&chosen->bench), &order) : status;
     encl_bench_expect(session.bench, list.count);
     for (size_t i = 0; i < list.count && status == ENCL_OK; i++) {
-        status = run_case(&session, &list.cases[order[i]]);
+        status = run_case(&session, &list.cases[order[i]], order[i]);
     }
     status = encl_bench_session_close(&session, status);
 cleanup:

@@ -10,6 +10,7 @@
 #include "host/cli/output.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/hash.h"
+#include "runtime/base/log.h"
 
 enum {
     KEY_SHAPE = ENCL_BENCH_KEYS_END,
@@ -55,7 +56,8 @@ static const struct argp_option options[] = {
      "Runs in flight: 1 (default) for latency, 2 for throughput; of a stream 2 is the default", 0},
     {"tokens", KEY_TOKENS, NULL, 0, "Compute every token's last hidden state instead of one vector a text", 0},
     {"pooling", KEY_POOLING, "LIST", 0, "Pool like embed --pooling; cls computes only the rows it needs", 0},
-    {"start", KEY_START, "N", 0, "Also time N fresh processes from their start to their first result", 0},
+    {"start", KEY_START, "N", 0,
+     "Also time fresh processes from their start to their first result: one without caches, N with", 0},
     {"once", KEY_ONCE, NULL, OPTION_HIDDEN, "Run once and say so", 0},
     ENCL_BENCH_OPTIONS,
     {0},
@@ -134,6 +136,8 @@ typedef struct model_bench {
     encl_executable_options executable;
     const encl_device **devices;
     size_t device_count;
+    encl_peaks *peaks;        // [device_count]
+    const encl_peaks **known; // [device_count] into peaks; NULL within: never measured
     encl_model_case *cases;
     size_t case_count;
     size_t *order; // of devices × cases
@@ -271,26 +275,24 @@ cleanup:
 
 // ---- Opening ----------------------------------------------------------------------------------------------
 
-// A shape has no file, and of a model in parts the first file stands for all.
-static encl_status hash_weights(model_bench *run) {
-    encl_status status = ENCL_OK;
+// Of the file of weights; of a model in parts the file that names them. A shape has none, and what lies in a zip's
+// folder or is a checkpoint's prefix goes without: the hash is for telling files of results apart.
+static void hash_weights(model_bench *run) {
     char *path = NULL;
     encl_file file = {0};
     encl_hash hash;
-    if (run->settings->shape != NULL) {
-        return ENCL_OK;
+    const char *given = run->settings->shape == NULL ? run->call->arguments[0] : "";
+    encl_status status = given[0] != '\0' ? ENCL_OK : ENCL_NOT_FOUND;
+    if (status == ENCL_OK && encl_path_is_folder(given)) {
+        status = encl_path_join(given, run->info->file, &path);
     }
-    if (encl_path_is_folder(run->call->arguments[0])) {
-        ENCL_TRY(encl_path_join(run->call->arguments[0], run->info->file, &path));
+    if (status == ENCL_OK && encl_file_map(path != NULL ? path : given, &file) == ENCL_OK) {
+        encl_hash_start(&hash);
+        encl_hash_add(&hash, file.data, file.size);
+        encl_hash_finish(&hash, run->sha256);
     }
-    ENCL_TRY(encl_file_map(path != NULL ? path : run->call->arguments[0], &file));
-    encl_hash_start(&hash);
-    encl_hash_add(&hash, file.data, file.size);
-    encl_hash_finish(&hash, run->sha256);
-cleanup:
     encl_file_unmap(&file);
     free(path);
-    return status;
 }
 
 static cJSON *model_block(const model_bench *run) {
@@ -329,6 +331,23 @@ cleanup:
     return status;
 }
 
+// The devices' limits are written down where they are known. Nothing here is computed with them, so they are not
+// measured.
+static encl_status load_peaks(model_bench *run) {
+    encl_status status = ENCL_OK;
+    void *memory = NULL;
+    ENCL_TRY(encl_allocate(run->device_count, sizeof *run->peaks, &memory));
+    run->peaks = memory;
+    ENCL_TRY(encl_allocate(run->device_count, sizeof *run->known, &memory));
+    run->known = memory;
+    for (size_t i = 0; i < run->device_count; i++) {
+        const bool found = encl_peaks_load(run->devices[i], &run->peaks[i]) == ENCL_OK;
+        run->known[i] = found ? &run->peaks[i] : NULL;
+    }
+cleanup:
+    return status;
+}
+
 static void close_run(model_bench *run) {
     for (size_t i = 0; i < run->case_count; i++) {
         free(run->cases[i].name);
@@ -336,6 +355,8 @@ static void close_run(model_bench *run) {
     }
     free(run->cases);
     free(run->order);
+    free(run->peaks);
+    free(run->known);
     free(run->devices);
     if (run->model != NULL) {
         encl_model_close(run->model);
@@ -396,7 +417,8 @@ static encl_status time_starts(const model_bench *run, const encl_device *device
     static const char *const gemms[] = {"auto", "tile", "clblast"};
     const encl_globals *globals = run->call->globals;
     const settings *chosen = run->settings;
-    double median_ns = NAN;
+    double warm_ns = NAN;
+    double cold_ns = NAN;
     char index[16];
     char batch[16];
     char seq[16];
@@ -422,9 +444,10 @@ static encl_status time_starts(const model_bench *run, const encl_device *device
     }
     words[count++] = chosen->shape != NULL ? "--shape" : "--";
     words[count++] = chosen->shape != NULL ? chosen->shape : run->call->arguments[0];
-    const encl_status status = encl_model_start((char *const *)words, chosen->starts, &median_ns);
+    const encl_status status = encl_model_start((char *const *)words, chosen->starts, &warm_ns, &cold_ns);
     encl_bench_number(run->bench, "starts", (double)chosen->starts);
-    encl_bench_number(run->bench, "start_us", median_ns / 1e3);
+    encl_bench_number(run->bench, "start_us", warm_ns / 1e3);
+    encl_bench_number(run->bench, "cold_start_us", cold_ns / 1e3);
     return status;
 }
 
@@ -469,10 +492,14 @@ static encl_status measure_cases(model_bench *run) {
     encl_status status = ENCL_OK;
     const encl_bench_options *options_of = &run->settings->bench;
     const size_t rows = run->device_count * run->case_count;
-    ENCL_TRY(hash_weights(run));
+    hash_weights(run);
+    ENCL_TRY(load_peaks(run));
+    if (run->call->globals->collector != NULL) {
+        encl_warn("--profile: the runs that are timed are profiled too, which may take longer");
+    }
     ENCL_TRY(encl_bench_order(rows, encl_bench_seed(options_of), &run->order));
-    ENCL_TRY(
-        encl_bench_open(options_of, run->call, ENCL_BENCH_MODEL, run->devices, NULL, run->device_count, &run->bench));
+    ENCL_TRY(encl_bench_open(options_of, run->call, ENCL_BENCH_MODEL, run->devices, run->known, run->device_count,
+                             &run->bench));
     encl_bench_header(run->bench, "model", model_block(run));
     encl_bench_expect(run->bench, rows);
     for (size_t i = 0; i < rows; i++) {

@@ -30,9 +30,10 @@ encl_status encl_model_measure(const encl_device *device, encl_graph **graph, co
                                const encl_sampling *sampling, encl_model_figures *figures);
 void encl_model_figures_free(encl_model_figures *figures);
 
-// Fresh processes that run a case once, for --start. arguments: argv of each, NULL-terminated. median_ns: from just
-// before the start until the first result is there.
-encl_status encl_model_start(char *const *arguments, int64_t starts, double *median_ns);
+// Fresh processes that run a case once, for --start, timed from just before their start until they have the first
+// result. arguments: argv of each, NULL-terminated. cold_ns: of one whose caches (encl's and those of drivers that can
+// be moved) are empty; warm_ns: the median of `starts` more.
+encl_status encl_model_start(char *const *arguments, int64_t starts, double *warm_ns, double *cold_ns);
 // What such a process prints once it has it.
 extern const char encl_model_started[];
 

@@ -105,7 +105,19 @@ static encl_status tell(void *context, const encl_peak_figure *figure) {
 
 // ---- The command ------------------------------------------------------------------------------------------
 
-static encl_status measure_device(const encl_device *device, const peak_settings *peak, encl_bench *bench) {
+// A device that cannot be opened costs the others nothing.
+static encl_status tell_closed(encl_bench *bench, const encl_device *device) {
+    char reason[512];
+    snprintf(reason, sizeof reason, "%s", encl_status_detail());
+    const encl_status status = encl_bench_row(bench, device, "peak");
+    if (status != ENCL_OK) {
+        return status;
+    }
+    encl_bench_status(bench, "error", reason);
+    return encl_bench_row_end(bench);
+}
+
+static encl_status measure_device(const encl_device *device, const peak_settings *peak, encl_bench *bench, bool alone) {
     encl_status status = ENCL_OK;
     encl_peaks peaks;
     teller to = {bench, device};
@@ -118,7 +130,7 @@ static encl_status measure_device(const encl_device *device, const peak_settings
     };
     status = encl_device_acquire(device);
     if (status != ENCL_OK) {
-        return status;
+        return alone ? status : tell_closed(bench, device);
     }
     status = encl_peaks_measure(device, &by, &peaks);
     if (status == ENCL_OK && peak->max_bytes == 0) {
@@ -143,7 +155,7 @@ static encl_status run(encl_call *call) {
     }
     encl_bench_expect(bench, figures);
     for (size_t i = 0; i < count; i++) {
-        ENCL_TRY(measure_device(devices[i], peak, bench));
+        ENCL_TRY(measure_device(devices[i], peak, bench, count == 1));
     }
 
 cleanup:

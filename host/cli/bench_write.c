@@ -231,10 +231,16 @@ static encl_status md_begin(encl_bench_writer *writer) {
 
 // About five digits in all: more is noise to a reader.
 static int shown_digits(double number, int digits) {
-    for (double limit = pow(10, 5 - digits); digits > 0 && fabs(number) >= limit; limit *= 10) {
+    enum { SHOWN = 5 };
+    while (digits > 0 && fabs(number) >= pow(10, SHOWN - digits)) {
         digits--;
     }
     return digits;
+}
+
+// Below this, digits behind the point would be zeros.
+static double least_shown(int digits) {
+    return pow(10, digits < 4 ? 1 - digits : -3);
 }
 
 static encl_status cell_text(const encl_bench_column *column, const encl_bench_cell *cell, char **text) {
@@ -246,7 +252,7 @@ static encl_status cell_text(const encl_bench_column *column, const encl_bench_c
             status = encl_string_append(&shown, cell->text, strlen(cell->text));
         } else if (column->type == ENCL_BENCH_BYTES) {
             status = encl_string_format(&shown, "%s", encl_bytes_text((uint64_t)fmax(cell->number, 0), bytes));
-        } else if (cell->number != 0 && fabs(cell->number) < 0.5 * pow(10, -column->digits + 2)) {
+        } else if (cell->number != 0 && fabs(cell->number) < least_shown(column->digits)) {
             status = encl_string_format(&shown, "%.2g", cell->number);
         } else {
             status = add_number(&shown, cell->number, shown_digits(cell->number, column->digits));

@@ -15,8 +15,6 @@
 #include "host/cli/interrupt.h"
 #include "runtime/base/clock.h"
 
-extern char **environ;
-
 enum { OUTPUT_LIMIT = 1 << 28, PIECE = 65536 };
 static const int64_t grace_ns = 3000000000; // between asking a program to end and ending it
 

@@ -1,5 +1,4 @@
 // encl: the command line. The table of commands, the help about them, and how a status becomes an exit code.
-#include <link.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,13 +9,14 @@
 #include "host/cli/output.h"
 #include "host/cli/profile.h"
 #include "runtime/base/memory.h"
+#include "runtime/device/installation.h"
 
 // In the order a new user meets them.
 static const encl_command *const commands[] = {
     &encl_command_devices, &encl_command_info,       &encl_command_convert,   &encl_command_tokenize,
     &encl_command_embed,   &encl_command_similarity, &encl_command_fill_mask, &encl_command_classify,
     &encl_command_ner,     &encl_command_qa,         &encl_command_eval,      &encl_command_profile,
-    &encl_command_bench,
+    &encl_command_bench,   &encl_command_doctor,
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
@@ -42,21 +42,12 @@ static const encl_command *find_in_group(const encl_command *group, const char *
 
 // ---- Version ----------------------------------------------------------------------------------------------
 
-// The OpenCL loader is whatever library the system gave us under that name.
-static int find_loader(struct dl_phdr_info *info, size_t size, void *context) {
-    (void)size;
-    const char *slash = strrchr(info->dlpi_name, '/');
-    if (strncmp(slash != NULL ? slash + 1 : info->dlpi_name, "libOpenCL", strlen("libOpenCL")) != 0) {
-        return 0;
-    }
-    *(char **)context = realpath(info->dlpi_name, NULL);
-    return 1;
-}
-
 static void print_version(FILE *stream, struct argp_state *state) {
-    (void)state;
     char *loader = NULL;
-    dl_iterate_phdr(find_loader, &loader);
+    (void)state;
+    if (encl_loaded_library("libOpenCL", &loader) != ENCL_OK) {
+        loader = NULL;
+    }
     fprintf(stream, "encl %s\ncommit %s\nloader %s\n", encl_version(), encl_commit(),
             loader != NULL ? loader : "unknown");
     free(loader);

@@ -161,6 +161,8 @@ encl_status encl_profile_print_json(FILE *stream, const encl_profile *profile, c
     encl_line_measured(&line, "plain_p50_us", encl_profile_us(of->plain.p50));
     encl_line_measured(&line, "profiled_p50_us", encl_profile_us(of->profiled.p50));
     encl_line_measured(&line, "perturb_pct", encl_profile_cost_pct(of));
+    encl_line_measured(&line, "perturb_lo_pct", 100 * (of->cost.lo - 1));
+    encl_line_measured(&line, "perturb_hi_pct", 100 * (of->cost.hi - 1));
     encl_line_measured(&line, "tokens_per_s", of->plain.p50 > 0 ? of->tokens * 1e9 / of->plain.p50 : NAN);
     encl_line_item(&line, "plain", statistics_block(&of->plain));
     encl_line_item(&line, "profiled", statistics_block(&of->profiled));

@@ -23,9 +23,7 @@ double encl_profile_rate(double amount, double ns) {
 }
 
 double encl_profile_cost_pct(const encl_profile_case *of) {
-    return of->plain.count > 0 && of->profiled.count > 0 && of->plain.p50 > 0
-               ? 100 * (of->profiled.p50 / of->plain.p50 - 1)
-               : NAN;
+    return 100 * (of->cost.ratio - 1);
 }
 
 encl_roof encl_profile_group_roof(const encl_profile *profile, const encl_profile_group *group) {
@@ -39,6 +37,15 @@ encl_roof encl_profile_group_roof(const encl_profile *profile, const encl_profil
 // What is not known is a dash.
 static encl_status put(encl_table *table, int decimals, double value) {
     return isfinite(value) ? encl_table_cell(table, "%.*f", decimals, value) : encl_table_cell(table, "-");
+}
+
+// As many decimals as leave a table narrow, at most `decimals`: about five digits.
+static encl_status put_short(encl_table *table, int decimals, double value) {
+    int digits = 1;
+    for (double rest = fabs(value); rest >= 10 && digits < 5; rest /= 10) {
+        digits++;
+    }
+    return put(table, decimals < 5 - digits ? decimals : 5 - digits, value);
 }
 
 static encl_status put_ms(encl_table *table, double ns) {
@@ -62,20 +69,20 @@ static encl_status put_group(encl_table *table, const encl_profile_case *of, con
     encl_status status = ENCL_OK;
     const double calls = fmax(group->calls, 1);
     ENCL_TRY(put_calls(table, group->calls));
-    ENCL_TRY(put(table, 1, encl_profile_us(group->queued / calls)));
-    ENCL_TRY(put(table, 1, encl_profile_us(group->submitted / calls)));
-    ENCL_TRY(put_ms(table, group->exec));
-    ENCL_TRY(put_ms(table, group->host_gap));
+    ENCL_TRY(put_short(table, 1, encl_profile_us(group->queued / calls)));
+    ENCL_TRY(put_short(table, 1, encl_profile_us(group->submitted / calls)));
+    ENCL_TRY(put_short(table, 3, group->exec / 1e6));
+    ENCL_TRY(put_short(table, 3, group->host_gap / 1e6));
     ENCL_TRY(put(table, 1, encl_profile_pct(group->exec, of->wall)));
-    ENCL_TRY(put(table, 1, encl_profile_rate(group->flops, group->exec)));
-    ENCL_TRY(put(table, 1, encl_profile_rate(group->bytes, group->exec)));
+    ENCL_TRY(put_short(table, 1, encl_profile_rate(group->flops, group->exec)));
+    ENCL_TRY(put_short(table, 1, encl_profile_rate(group->bytes, group->exec)));
 cleanup:
     return status;
 }
 
 static encl_status put_roof(encl_table *table, const encl_profile *profile, const encl_profile_group *group) {
     const encl_roof roof = encl_profile_group_roof(profile, group);
-    encl_status status = put(table, 1, roof.roof_pct);
+    encl_status status = put_short(table, 1, roof.roof_pct);
     return status == ENCL_OK ? encl_table_cell(table, "%s", roof.bound) : status;
 }
 
@@ -252,8 +259,12 @@ static void print_head(const encl_profile *profile, const encl_profile_case *of)
         printf("first run %.3f ms\n", (double)of->first_ns / 1e6);
     }
     if (of->plain.p50 > 0) {
-        printf("%.0f tokens/s plain; profiling costs %+.1f %%\n", of->tokens * 1e9 / of->plain.p50,
+        printf("%.0f tokens/s plain; profiling costs %+.1f %%", of->tokens * 1e9 / of->plain.p50,
                encl_profile_cost_pct(of));
+        if (isfinite(of->cost.lo)) {
+            printf(" (95 %% sure: %+.1f to %+.1f %%)", 100 * (of->cost.lo - 1), 100 * (of->cost.hi - 1));
+        }
+        putchar('\n');
     }
     putchar('\n');
 }

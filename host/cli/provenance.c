@@ -13,8 +13,6 @@
 #include "runtime/device/program.h"
 #include "runtime/device/sources.h"
 
-extern char **environ;
-
 // ---- The build --------------------------------------------------------------------------------------------
 
 const char *encl_kernels_hash(void) {

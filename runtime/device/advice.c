@@ -9,7 +9,7 @@
 // The numbers that Linux gives render nodes.
 enum { FIRST_RENDER_NODE = 128, LAST_RENDER_NODE = 191 };
 
-static bool may_open(const char *path) {
+bool encl_device_file_opens(const char *path) {
     FILE *stream = fopen(path, "r+b");
     if (stream == NULL) {
         return errno != EACCES && errno != EPERM;
@@ -29,7 +29,7 @@ static encl_status closed_render_node(const char *folder, char **node) {
         if (status != ENCL_OK) {
             return status;
         }
-        if (encl_path_exists(path) && !may_open(path)) {
+        if (encl_path_exists(path) && !encl_device_file_opens(path)) {
             *node = path;
             return ENCL_OK;
         }

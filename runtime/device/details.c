@@ -76,7 +76,7 @@ void encl_device_read_details(const encl_device *device, encl_device_details *de
 
 // ---- The clock --------------------------------------------------------------------------------------------
 
-enum { COPIES = 64, STAMPS = 4 };
+enum { COPIES = 64, STAMPS = 4, TIMES = COPIES * STAMPS };
 
 static int compare_times(const void *a, const void *b) {
     const int64_t left = *(const int64_t *)a;
@@ -84,7 +84,7 @@ static int compare_times(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-static encl_status take_times(encl_queue queue, encl_buffer buffer, int64_t times[COPIES * STAMPS]) {
+static encl_status take_times(encl_queue queue, encl_buffer buffer, int64_t times[TIMES]) {
     encl_status status = ENCL_OK;
     encl_command command = NULL;
     const uint32_t zero = 0;
@@ -103,7 +103,7 @@ cleanup:
 encl_status encl_device_timer_step(const encl_device *device, int64_t *step_ns) {
     encl_status status = ENCL_OK;
     encl_buffer buffer = NULL;
-    int64_t times[COPIES * STAMPS];
+    int64_t times[TIMES] = {0};
     *step_ns = 0;
     ENCL_TRY(encl_device_acquire(device));
     status = encl_buffer_create(device, sizeof(uint32_t), &buffer);
@@ -113,8 +113,8 @@ encl_status encl_device_timer_step(const encl_device *device, int64_t *step_ns) 
     encl_buffer_release(buffer);
     encl_device_release(device);
     ENCL_TRY(status);
-    qsort(times, COPIES * STAMPS, sizeof times[0], compare_times);
-    for (size_t i = 1; i < COPIES * STAMPS; i++) {
+    qsort(times, TIMES, sizeof times[0], compare_times);
+    for (size_t i = 1; i < TIMES; i++) {
         const int64_t step = times[i] - times[i - 1];
         if (step > 0 && (*step_ns == 0 || step < *step_ns)) {
             *step_ns = step;

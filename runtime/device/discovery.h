@@ -18,4 +18,7 @@ encl_status encl_platform_text(cl_platform_id platform, cl_platform_info name, c
 // (`folder`/renderD*, normally /dev/dri) where this process may not.
 encl_status encl_device_advice(const char *folder, encl_string *advice);
 
+// False where this process lacks the permission to read and write a device file.
+bool encl_device_file_opens(const char *path);
+
 #endif

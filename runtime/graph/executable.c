@@ -194,6 +194,21 @@ static encl_status find_memory(encl_executable *e, const encl_capacity *wanted, 
     }
 }
 
+// Lets the library show what it can. Where nobody asked for it, and it cannot, own kernels serve.
+static encl_status check_library(const encl_device *device, encl_lowering *lowering) {
+    const char *name = encl_device_get_info(device)->name;
+    const encl_status status = encl_products_check(device);
+    if (status == ENCL_OK) {
+        return ENCL_OK;
+    }
+    if (lowering->gemm_asked || !encl_device_works(device)) {
+        return encl_fail_context(status, "CLBlast on %s", name);
+    }
+    encl_warn("CLBlast is not used on %s: %s", name, encl_status_detail());
+    lowering->library = false;
+    return ENCL_OK;
+}
+
 // Chooses families and providers, then lowers and builds until every kernel passes its self-check.
 static encl_status compile(encl_executable *e, const encl_graph *graph, const encl_executable_options *options) {
     encl_status status = ENCL_OK;
@@ -212,6 +227,9 @@ static encl_status compile(encl_executable *e, const encl_graph *graph, const en
     lowering.gemm_asked = options->gemm != ENCL_GEMM_AUTO;
     if (lowering.library && options->same_bits == ENCL_SAME_BITS_ON) {
         return encl_fail(ENCL_INVALID, "CLBlast states no order of summation, so it cannot serve --same-bits");
+    }
+    if (lowering.library) {
+        ENCL_TRY(check_library(e->device, &lowering));
     }
     e->info.same_bits = e->info.same_bits && !lowering.library;
     ENCL_TRY(encl_allocate(encl_kernel_row_count, sizeof *quarantined, (void **)&quarantined));

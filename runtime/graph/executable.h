@@ -80,6 +80,8 @@ void encl_event_drop_commands(encl_event *run);
 // The library's product of a step for `rows` rows and one part of its weight.
 encl_library_product encl_step_product(const encl_executable *executable, const encl_step *step, size_t part,
                                        size_t rows);
+// The library computes a small product whose numbers are exact. BUILD where one is another.
+encl_status encl_products_check(const encl_device *device);
 // Sets scratch_bytes: what the library's products take at most, for the capacity as it is set.
 encl_status encl_products_scratch(encl_executable *executable);
 // Runs the library's routines for a small and a larger product of every shape, so that no run compiles them, and makes

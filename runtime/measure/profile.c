@@ -9,6 +9,8 @@
 #include "runtime/base/memory.h"
 #include "runtime/graph/executable.h"
 
+static const uint64_t cost_seed = 1;
+
 struct encl_profile_store {
     char **texts; // every text of records once, sorted
     size_t text_count, text_capacity;
@@ -329,6 +331,11 @@ encl_status encl_profile_case_end(encl_profile *profile, int64_t command_ns) {
     store->open = false;
     ENCL_TRY(encl_statistics_of(c->wall_ns, (size_t)c->runs, &c->profiled));
     ENCL_TRY(encl_statistics_of(c->plain_ns, (size_t)c->plain_runs, &c->plain));
+    c->cost = (encl_ratio){NAN, NAN, NAN};
+    if (c->profiled.min >= 1 && c->plain.min >= 1) { // false where there are none
+        ENCL_TRY(encl_ratio_of_medians(c->plain_ns, (size_t)c->plain_runs, c->wall_ns, (size_t)c->runs, cost_seed,
+                                       &c->cost));
+    }
     for (int64_t i = 0; i < c->runs; i++) {
         c->wall += (double)c->wall_ns[i];
     }

@@ -65,8 +65,10 @@ typedef struct encl_profile_case {
     int64_t *plain_ns;
     int64_t plain_runs;
     encl_statistics profiled, plain;
-    double wall;    // measured; Σ parts but for what the residual says
-    double outside; // host time around the runs (a whole command's time − wall); 0 where repeated
+    encl_ratio cost; // of medians, profiled / plain: what profiling costs; NAN where it was not measured; lo and hi
+                     // where runs were few
+    double wall;     // measured; Σ parts but for what the residual says
+    double outside;  // host time around the runs (a whole command's time − wall); 0 where repeated
     encl_parts parts;
     bool reconciled;
     int64_t first_ns, create_ns, tokenize_ns; // 0: not known; set by who knows

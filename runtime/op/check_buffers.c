@@ -47,14 +47,14 @@ encl_status encl_check_buffers_create(const encl_device *device, const encl_chec
         if (i != output) {
             made.at[i] = clCreateBuffer(context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, words == 0 ? 4 : words * 4,
                                         own ? o->device : o->host, &error);
-            ENCL_CL_TRY(error);
+            ENCL_TRY(error == CL_SUCCESS ? ENCL_OK : encl_cl_fail(error, "clCreateBuffer"));
         }
     }
     ENCL_TRY(make_untouched(inputs, &untouched));
     made.whole = clCreateBuffer(context, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, total, untouched, &error);
-    ENCL_CL_TRY(error);
+    ENCL_TRY(error == CL_SUCCESS ? ENCL_OK : encl_cl_fail(error, "clCreateBuffer"));
     made.at[output] = clCreateSubBuffer(made.whole, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &error);
-    ENCL_CL_TRY(error);
+    ENCL_TRY(error == CL_SUCCESS ? ENCL_OK : encl_cl_fail(error, "clCreateSubBuffer"));
     *buffers = made;
     made = (encl_check_buffers){0};
 cleanup:

@@ -47,10 +47,11 @@ static void test_line(void **state) {
 
 static void test_numbers(void **state) {
     (void)state;
-    expect_line(cJSON_CreateNumber(0.1), "0.10000000000000001\n"); // a double keeps its digits
+    expect_line(cJSON_CreateNumber(0.1), "0.1\n");
+    expect_line(cJSON_CreateNumber(0.1 + 0.2), "0.30000000000000004\n"); // a double keeps its digits
     expect_line(cJSON_CreateNumber((double)0.1f), "0.100000001\n");
     expect_line(cJSON_CreateNumber(9007199254740992.0), "9007199254740992\n");
-    expect_line(cJSON_CreateNumber(1e300), "1.0000000000000001e+300\n");
+    expect_line(cJSON_CreateNumber(1e300), "1e+300\n");
     expect_line(cJSON_CreateNumber(-0.5), "-0.5\n");
     static const float floats[] = {FLT_MIN, FLT_MAX, FLT_TRUE_MIN, 3.14159274f, 1.17549421e-38f};
     for (size_t i = 0; i < sizeof floats / sizeof floats[0]; i++) {

@@ -88,6 +88,36 @@ static void test_rules(void **state) {
     encl_table_destroy(table);
 }
 
+static void expect_markdown(const encl_table *table, const char *expected) {
+    char *text = NULL;
+    size_t length = 0;
+    FILE *stream = open_memstream(&text, &length);
+    assert_non_null(stream);
+    assert_int_equal(encl_table_print_markdown(table, stream), ENCL_OK);
+    fclose(stream);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+// Bars in cells are escaped, short rows are filled up, rules are left out.
+static void test_markdown(void **state) {
+    (void)state;
+    static const char *const headings[] = {"a", ">b|", "文"};
+    static const char *const cells[] = {"x|y", "1", "z", "", "12345", "汉字", "end"};
+    encl_table *table = NULL;
+    assert_int_equal(encl_table_create(headings, 3, &table), ENCL_OK);
+    for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
+        assert_int_equal(encl_table_cell(table, "%s", cells[i]), ENCL_OK);
+        assert_int_equal(i == 2 ? encl_table_rule(table) : ENCL_OK, ENCL_OK);
+    }
+    expect_markdown(table, "| a    |   b\\| | 文   |\n"
+                           "| ---- | ----: | ---- |\n"
+                           "| x\\|y |     1 | z    |\n"
+                           "|      | 12345 | 汉字 |\n"
+                           "| end  |       |      |\n");
+    encl_table_destroy(table);
+}
+
 static void test_errors(void **state) {
     (void)state;
     encl_table *table = (encl_table *)&table;
@@ -101,6 +131,7 @@ static void test_errors(void **state) {
     if (full != NULL) {
         assert_int_equal(encl_table_print(table, full), ENCL_IO);
         assert_non_null(strstr(encl_status_detail(), "No space left"));
+        assert_int_equal(encl_table_print_markdown(table, full), ENCL_IO);
         fclose(full);
     }
     encl_table_destroy(table);
@@ -108,8 +139,12 @@ static void test_errors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_columns), cmocka_unit_test(test_widths), cmocka_unit_test(test_cells_stay_on_their_line),
-        cmocka_unit_test(test_rules),   cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_widths),
+        cmocka_unit_test(test_cells_stay_on_their_line),
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_markdown),
+        cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -297,8 +297,12 @@ static void test_bad(void **state) {
     outcome result = RUN("", "embed", model, "a", "--json", "--profile", absent);
     assert_string_equal(result.out, ""); // told before the work
     expect_bad(result, absent);
-    expect_bad(RUN("", "profile", model, "a", "--no-peaks", "--csv", absent), absent);
-    expect_bad(RUN("", "profile", model, "a", "--no-peaks", "--profile", absent), absent);
+    static const char *const options[] = {"--csv", "--trace", "--html", "--profile"};
+    for (size_t i = 0; i < 4; i++) {
+        outcome refused = RUN("", "profile", model, "a", "--no-peaks", options[i], absent);
+        assert_string_equal(refused.out, "");
+        expect_bad(refused, absent);
+    }
     const char *folder_name = in_folder("folder.csv");
     assert_int_equal(mkdir(folder_name, 0700), 0);
     expect_bad(RUN("", "embed", model, "a", "--profile", folder_name), "found a folder");
@@ -446,11 +450,40 @@ static void test_interrupt(void **state) {
     free_outcome(&result);
 }
 
+// The same in the middle of encl profile: the second case is not over, and may not even have begun.
+static void test_interrupt_profile(void **state) {
+    (void)state;
+    need_device();
+    const char *const arguments[] = {"profile", "--shape",    "minilm", "--batch", "1",     "--seq",
+                                     "1,256",   "--repeat",   "200",    "--json",  "--csv", in_folder("cases.csv"),
+                                     "--quiet", "--no-peaks", NULL};
+    pid_t child = start_program(arguments, -1, "out.txt");
+    char *printed = NULL;
+    size_t length = 0;
+    bool runs = true;
+    for (int tries = 0; tries < 1200 && runs && (printed == NULL || count_lines(printed) < 2); tries++) {
+        usleep(50000);
+        free(printed);
+        assert_ok(read_result("out.txt", &printed, &length));
+        runs = waitpid(child, NULL, WNOHANG) == 0;
+    }
+    free(printed);
+    assert_true(runs);
+    kill(child, SIGINT);
+    outcome result = finish_program(child);
+    expect_exit(&result, 130);
+    const sheet *csv = read_csv("cases.csv");
+    check_sums(csv, "minilm 1x1");
+    free_outcome(&result);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts),   cmocka_unit_test(test_shapes),  cmocka_unit_test(test_peaks),
-        cmocka_unit_test(test_tables),  cmocka_unit_test(test_bad),     cmocka_unit_test(test_commands),
-        cmocka_unit_test(test_batches), cmocka_unit_test(test_nothing), cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_texts),     cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_peaks),     cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_bad),       cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_batches),   cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_interrupt), cmocka_unit_test(test_interrupt_profile),
     };
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

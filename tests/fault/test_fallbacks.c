@@ -8,6 +8,7 @@ static char *answer;   // of the few texts, undisturbed
 static char *many;     // of the many texts
 static char texts[64]; // the file of the many
 static const char *few_arguments[] = {"embed", "--json", "tests/fixtures/tiny-bert", "a b", "hello world", NULL};
+static const char *library_arguments[] = {"embed", "--gemm=clblast", "tests/fixtures/tiny-bert", "a b", NULL};
 static const char *many_arguments[] = {"embed", "--json", "--max-length=40", "tests/fixtures/tiny-bert", "-i",
                                        texts,   NULL};
 
@@ -99,6 +100,20 @@ static void test_wrong_kernels(void **state) {
          false,
          1,
          {"kernel pool is not used on", "encl: error: no kernel serves pool"}},
+    };
+    CHECK_CASES(cases);
+}
+
+// A GPU takes CLBlast's products unless they are wrong.
+static void test_wrong_library(void **state) {
+    (void)state;
+    const fault_case cases[] = {
+        {{"ENCL_FAULT_CORRUPT=XgemmDirect:11", "ENCL_FAULT_GPU=1"},
+         few_arguments,
+         false,
+         0,
+         {"CLBlast is not used on", "its self-check failed"}},
+        {{"ENCL_FAULT_CORRUPT=XgemmDirect:11"}, library_arguments, false, 1, {"encl: error: CLBlast on "}},
     };
     CHECK_CASES(cases);
 }
@@ -220,7 +235,11 @@ static void test_flush(void **state) {
     snprintf(both, sizeof both, "ENCL_FAULT_FAIL=clFlush:%ld:-36,clFinish:%ld:-36", flushes, finishes);
     const fault_case cases[] = {
         {{flush}, few_arguments, false, 0, {NULL}},
-        {{both}, few_arguments, false, 0, {"is opened again: clFlush: CL_INVALID_COMMAND_QUEUE (-36)"}},
+        {{both, "ENCL_FAULT_MUTE=1"},
+         few_arguments,
+         false,
+         0,
+         {"is opened again: clFlush: CL_INVALID_COMMAND_QUEUE (-36)"}},
     };
     CHECK_CASES(cases);
 }
@@ -234,6 +253,7 @@ static int end(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wrong_kernels),
+        cmocka_unit_test(test_wrong_library),
         cmocka_unit_test(test_builds),
         cmocka_unit_test(test_memory_for_an_executable),
         cmocka_unit_test(test_little_memory_said),

@@ -190,6 +190,7 @@ static void repeated_runs_become_means(void **state) {
     assert_int_equal(c->sequences, 2);
     assert_true(c->rows[4].exec == 60 && c->rows[4].exec_p50 == 40 && c->rows[4].calls == 1);
     assert_true(c->wall == 770 && c->parts.exec == 460 && c->parts.tail == 50 && c->parts.lead == 90);
+    assert_true(fabs(c->cost.ratio - 750.0 / 710) < 1e-9);
     assert_true(c->profiled.p50 == 750 && c->profiled.count == 3 && c->plain.p50 == 710);
     assert_true(c->reconciled);
     assert_int_equal(c->timeline_count, 1);
@@ -244,7 +245,7 @@ static void different_runs_become_sums(void **state) {
     assert_int_equal(c->sequences, 8);
     assert_true(c->rows[1].calls == 3 && c->rows[1].exec == 540 && c->rows[1].record.rows == 0);
     assert_true(c->rows[2].record.rows == 16 && c->rows[3].calls == 2 && c->rows[5].calls == 1);
-    assert_true(isnan(c->rows[1].exec_p50));
+    assert_true(isnan(c->rows[1].exec_p50) && isnan(c->cost.ratio));
     assert_true(c->wall == 2160 && c->outside == 10000 - 2160);
     assert_true(c->parts.exec == 410 + 410 + 400 && c->parts.tail == 50 + 50 + 60);
     assert_true(c->reconciled);

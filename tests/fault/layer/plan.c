@@ -166,6 +166,7 @@ static bool read_corruption(void) {
 bool fault_plan_read(void) {
     const char *build = getenv("ENCL_FAULT_BUILD");
     settings.plan.build_text = build != NULL && *build != '\0' ? build : NULL;
+    settings.plan.gpu = getenv("ENCL_FAULT_GPU") != NULL;
     settings.plan.mute = getenv("ENCL_FAULT_MUTE") != NULL;
     settings.counts_file = getenv("ENCL_FAULT_COUNTS");
     return read_failures() && read_lost() && read_memory() && read_delay() && read_corruption();

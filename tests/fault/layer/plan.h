@@ -36,6 +36,7 @@ typedef struct fault_plan {
     const char *build_text; // NULL: none
     fault_call delayed;     // CALL_COUNT: none
     bool mute;              // event callbacks never come
+    bool gpu;               // devices call themselves GPUs
     unsigned delay_ms;
 } fault_plan;
 
