@@ -132,9 +132,9 @@ static encl_status take_line(void *context, cJSON *line) {
 }
 
 // A child that ended otherwise than well becomes a finding about the check that it was at.
-static encl_status add_end(encl_doctor *doctor, int32_t device, const encl_child_end *end, bool essential) {
+static encl_status add_end(encl_doctor *doctor, int32_t device, const encl_doctor_child_end *end, bool essential) {
     char *detail = NULL;
-    encl_status status = encl_child_end_text(end, doctor->settings->timeout_s, &detail);
+    encl_status status = encl_doctor_child_end_text(end, doctor->settings->timeout_s, &detail);
     if (status != ENCL_OK) {
         return status;
     }
@@ -152,13 +152,13 @@ static encl_status add_end(encl_doctor *doctor, int32_t device, const encl_child
     return status;
 }
 
-static bool ended_well(const encl_child_end *end) {
+static bool ended_well(const encl_doctor_child_end *end) {
     return end->over && !end->timed_out && end->signal == 0 && end->exit_code == 0;
 }
 
 static encl_status list_devices(encl_doctor *doctor) {
-    encl_child_end end;
-    encl_status status = encl_child_run(doctor, "devices", doctor->vendors, take_line, doctor, &end);
+    encl_doctor_child_end end;
+    encl_status status = encl_doctor_child_run(doctor, "devices", doctor->vendors, take_line, doctor, &end);
     if (status == ENCL_OK && !ended_well(&end)) {
         status = add_end(doctor, ENCL_DOCTOR_SYSTEM, &end, true);
     }
@@ -244,9 +244,9 @@ static encl_status look_at_device(encl_doctor *doctor, const cJSON *device) {
     ENCL_TRY(encl_doctor_known(doctor, device));
     ENCL_TRY(look_at_memory(doctor, device));
     for (size_t crashes = 0; from >= 0; crashes++) {
-        encl_child_end end;
+        encl_doctor_child_end end;
         snprintf(task, sizeof task, "device:%d:%d", index, from);
-        ENCL_TRY(encl_child_run(doctor, task, doctor->vendors, take_line, doctor, &end));
+        ENCL_TRY(encl_doctor_child_run(doctor, task, doctor->vendors, take_line, doctor, &end));
         from = -1;
         if (!ended_well(&end)) {
             const bool goes_on = !end.over && end.number >= 0 && crashes + 1 < MOST_CRASHES;
@@ -263,7 +263,7 @@ cleanup:
 static const struct argp_option options[] = {
     {"report", KEY_REPORT, "FILE", 0, "Also write a report for a bug tracker (.json, .md, .txt), with nothing private",
      0},
-    {"quick", KEY_QUICK, NULL, 0, "Leave out large cases", 0},
+    {"quick", KEY_QUICK, NULL, 0, "Leave out large cases, and CLBlast on CPUs", 0},
     {"timeout", KEY_TIMEOUT, "N", 0, "Give a driver up that is silent for N seconds (default 120)", 0},
     {"child", KEY_CHILD, "TASK", OPTION_HIDDEN, NULL, 0},
     {0},
@@ -292,20 +292,22 @@ static encl_status option(void *settings, int key, const char *value) {
 
 static encl_status run_child(const encl_call *call) {
     const encl_doctor_settings *settings = call->settings;
-    const char *task = settings->child;
+    char *task = NULL;
+    const bool ours = strtol(settings->child, &task, 10) == (long)getppid() && *task == '/'; // doctor_child.c
     int index = 0;
     int from = 0;
-    FILE *pipe = fcntl(CHILD_PIPE, F_SETFD, FD_CLOEXEC) == 0 ? fdopen(CHILD_PIPE, "w") : NULL;
+    FILE *pipe = ours && fcntl(CHILD_PIPE, F_SETFD, FD_CLOEXEC) == 0 ? fdopen(CHILD_PIPE, "w") : NULL;
     encl_status status = ENCL_OK;
+    task += ours ? 1 : 0;
     if (pipe == NULL) {
         return encl_fail(ENCL_INVALID, "--child is for encl itself");
     }
     if (encl_text_begins(task, "driver:")) {
-        status = encl_child_driver(pipe, task + strlen("driver:"));
+        status = encl_doctor_child_driver(pipe, task + strlen("driver:"));
     } else if (strcmp(task, "devices") == 0) {
-        status = encl_child_devices(pipe, call->globals);
+        status = encl_doctor_child_devices(pipe, call->globals);
     } else if (sscanf(task, "device:%d:%d", &index, &from) == 2 && from >= 0) { // NOLINT(cert-err34-c): our own text
-        status = encl_child_device(pipe, index, (size_t)from, settings->quick);
+        status = encl_doctor_child_device(pipe, index, (size_t)from, settings->quick);
     } else {
         status = encl_fail(ENCL_INVALID, "--child is for encl itself");
     }

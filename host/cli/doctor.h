@@ -94,30 +94,31 @@ encl_status encl_doctor_write_report(const encl_doctor *doctor, const char *path
 
 // ---- Child processes --------------------------------------------------------------------------------------
 
-typedef struct encl_child_end {
+typedef struct encl_doctor_child_end {
     bool timed_out;
     int signal; // that ended it; 0: none
     int exit_code;
     bool over;        // it said that it was done
     char current[96]; // the check that it had begun last; "": none
-    int32_t number;   // of that check, as encl_child_begin was told
+    int32_t number;   // of that check, as encl_doctor_child_begin was told
     char said[512];   // the last line that it, or a driver in it, wrote to standard output or error
-} encl_child_end;
+} encl_doctor_child_end;
 
 // Runs `encl doctor --child TASK` and gives every line it writes to line(), whose failure ends it. vendors: NULL, or
 // the folder that the child's loader reads. INTERRUPTED where Ctrl-C came; the child is gone in any case.
-encl_status encl_child_run(encl_doctor *doctor, const char *task, const char *vendors,
-                           encl_status (*line)(void *context, cJSON *line), void *context, encl_child_end *end);
+encl_status encl_doctor_child_run(encl_doctor *doctor, const char *task, const char *vendors,
+                                  encl_status (*line)(void *context, cJSON *line), void *context,
+                                  encl_doctor_child_end *end);
 // "crashed (SIGABRT) in kernel pool: LLVM ERROR …": how it ended otherwise than well. Caller frees.
-encl_status encl_child_end_text(const encl_child_end *end, int64_t timeout_s, char **text);
+encl_status encl_doctor_child_end_text(const encl_doctor_child_end *end, int64_t timeout_s, char **text);
 
 // What a child does. `pipe` is where its lines go.
-encl_status encl_child_driver(FILE *pipe, const char *task); // "pocl.icd:libpocl.so.2"
-encl_status encl_child_devices(FILE *pipe, const encl_globals *globals);
+encl_status encl_doctor_child_driver(FILE *pipe, const char *task); // "pocl.icd:libpocl.so.2"
+encl_status encl_doctor_child_devices(FILE *pipe, const encl_globals *globals);
 // from: the number of the first check; those before it were made by a child that is no more.
-encl_status encl_child_device(FILE *pipe, int32_t index, size_t from, bool quick);
-// Says which check begins; number: its place among those of encl_child_device, −1 elsewhere.
-encl_status encl_child_begin(FILE *pipe, const char *check, int32_t number);
+encl_status encl_doctor_child_device(FILE *pipe, int32_t index, size_t from, bool quick);
+// Says which check begins; number: its place among those of encl_doctor_child_device, −1 elsewhere.
+encl_status encl_doctor_child_begin(FILE *pipe, const char *check, int32_t number);
 
 // doctor_encoder.c: a small encoder on a device, two runs in flight, against plain C in double precision.
 typedef struct encl_encoder_check {

@@ -34,7 +34,9 @@ typedef struct child {
 // Between fork and exec. Drivers write what they like to standard output and error; both go to `said`.
 static void become_child(const encl_doctor *doctor, const char *task, const char *vendors, int lines, int said) {
     const char *level = doctor->globals->level >= ENCL_LOG_INFO ? "-v" : "-q";
-    const char *arguments[16] = {"encl", level, "doctor", "--child", task};
+    char marked[1024]; // a task of nobody else's
+    const int length = snprintf(marked, sizeof marked, "%ld/%s", (long)getppid(), task);
+    const char *arguments[16] = {"encl", level, "doctor", "--child", marked};
     size_t count = 5;
     if (doctor->globals->device != NULL) {
         arguments[count++] = "--device";
@@ -42,6 +44,9 @@ static void become_child(const encl_doctor *doctor, const char *task, const char
     }
     if (doctor->settings->quick) {
         arguments[count++] = "--quick";
+    }
+    if (length < 0 || (size_t)length >= sizeof marked) {
+        _exit(126);
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setpgid(0, 0); // with the compilers that drivers start, it can be killed at once
@@ -111,7 +116,7 @@ static encl_status hear(child *c) {
     return ENCL_OK;
 }
 
-static void last_words(const child *c, char said[sizeof((encl_child_end *)0)->said]) {
+static void last_words(const child *c, char said[sizeof((encl_doctor_child_end *)0)->said]) {
     size_t end = c->words.length;
     while (end > 0 && (c->words.text[end - 1] == '\n' || c->words.text[end - 1] == ' ')) {
         end--;
@@ -120,7 +125,7 @@ static void last_words(const child *c, char said[sizeof((encl_child_end *)0)->sa
     while (start > 0 && c->words.text[start - 1] != '\n') {
         start--;
     }
-    const size_t most = sizeof((encl_child_end *)0)->said - 1;
+    const size_t most = sizeof((encl_doctor_child_end *)0)->said - 1;
     const size_t length = end - start < most ? end - start : most;
     if (length > 0) {
         memcpy(said, c->words.text + start, length);
@@ -130,7 +135,7 @@ static void last_words(const child *c, char said[sizeof((encl_child_end *)0)->sa
 }
 
 // {"begin": check} and {"over": true} are for this file, all else for the caller.
-static encl_status take_line(encl_doctor *doctor, const char *text, size_t length, encl_child_end *end,
+static encl_status take_line(encl_doctor *doctor, const char *text, size_t length, encl_doctor_child_end *end,
                              encl_status (*line)(void *context, cJSON *line), void *context) {
     cJSON *object = NULL;
     const char *begun = NULL;
@@ -162,7 +167,7 @@ cleanup:
 }
 
 // Reads once; *open becomes false at the end of the pipe.
-static encl_status read_lines(encl_doctor *doctor, child *c, encl_child_end *end, bool *open,
+static encl_status read_lines(encl_doctor *doctor, child *c, encl_doctor_child_end *end, bool *open,
                               encl_status (*line)(void *context, cJSON *line), void *context) {
     encl_status status = ENCL_OK;
     char bytes[READ_BYTES];
@@ -188,7 +193,7 @@ cleanup:
 }
 
 // Until the child's end of the pipe is closed, which it is when the process is gone.
-static encl_status listen_to(encl_doctor *doctor, child *c, encl_child_end *end,
+static encl_status listen_to(encl_doctor *doctor, child *c, encl_doctor_child_end *end,
                              encl_status (*line)(void *context, cJSON *line), void *context) {
     const int64_t patience = doctor->settings->timeout_s * 1000000000;
     int64_t deadline = encl_clock_ns() + patience;
@@ -218,11 +223,12 @@ static encl_status listen_to(encl_doctor *doctor, child *c, encl_child_end *end,
     return hear(c);
 }
 
-encl_status encl_child_run(encl_doctor *doctor, const char *task, const char *vendors,
-                           encl_status (*line)(void *context, cJSON *line), void *context, encl_child_end *end) {
+encl_status encl_doctor_child_run(encl_doctor *doctor, const char *task, const char *vendors,
+                                  encl_status (*line)(void *context, cJSON *line), void *context,
+                                  encl_doctor_child_end *end) {
     child c;
     int state = 0;
-    *end = (encl_child_end){.number = -1};
+    *end = (encl_doctor_child_end){.number = -1};
     encl_status status = start_child(doctor, task, vendors, &c);
     if (status != ENCL_OK) {
         return status;
@@ -263,7 +269,7 @@ static const char *signal_name(int number) {
     return strsignal(number);
 }
 
-encl_status encl_child_end_text(const encl_child_end *end, int64_t timeout_s, char **text) {
+encl_status encl_doctor_child_end_text(const encl_doctor_child_end *end, int64_t timeout_s, char **text) {
     encl_status status = ENCL_OK;
     encl_string words = {0};
     *text = NULL;
@@ -289,7 +295,7 @@ cleanup:
 
 // ---- Being one --------------------------------------------------------------------------------------------
 
-encl_status encl_child_begin(FILE *pipe, const char *check, int32_t number) {
+encl_status encl_doctor_child_begin(FILE *pipe, const char *check, int32_t number) {
     encl_line line;
     encl_line_start(&line);
     encl_line_text(&line, "begin", check);

@@ -31,7 +31,7 @@ static encl_status send_over(FILE *pipe) {
 // ---- A driver ---------------------------------------------------------------------------------------------
 
 // task: "NAME.icd:LIBRARY".
-encl_status encl_child_driver(FILE *pipe, const char *task) {
+encl_status encl_doctor_child_driver(FILE *pipe, const char *task) {
     encl_status status = ENCL_OK;
     const char *colon = strchr(task, ':');
     const char *library = colon != NULL ? colon + 1 : task;
@@ -39,7 +39,7 @@ encl_status encl_child_driver(FILE *pipe, const char *task) {
     encl_string detail = {0};
     int32_t platforms = 0;
     ENCL_TRY(encl_string_format(&name, "driver %.*s", (int)(library - task - (colon != NULL ? 1 : 0)), task));
-    ENCL_TRY(encl_child_begin(pipe, name.text, -1));
+    ENCL_TRY(encl_doctor_child_begin(pipe, name.text, -1));
     const int64_t start = encl_clock_ns();
     const encl_status found = encl_driver_try(library, &platforms);
     encl_finding finding = encl_finding_of(name.text, ENCL_DOCTOR_SYSTEM, ENCL_HEALTH_PASS, NULL, NULL);
@@ -72,7 +72,7 @@ cleanup:
 static encl_status send_loader(FILE *pipe) {
     encl_status status = ENCL_OK;
     char *version = NULL;
-    ENCL_TRY(encl_child_begin(pipe, "loader version", -1));
+    ENCL_TRY(encl_doctor_child_begin(pipe, "loader version", -1));
     ENCL_TRY(encl_loader_version(&version));
     if (version != NULL) {
         const encl_finding finding =
@@ -90,7 +90,7 @@ static encl_status send_platforms(FILE *pipe) {
     size_t count = 0;
     encl_string name = {0};
     encl_string detail = {0};
-    ENCL_TRY(encl_child_begin(pipe, "platforms", -1));
+    ENCL_TRY(encl_doctor_child_begin(pipe, "platforms", -1));
     ENCL_TRY(encl_platforms_list(&platforms, &count));
     for (size_t i = 0; i < count; i++) {
         const encl_platform *p = &platforms[i];
@@ -155,7 +155,7 @@ static bool is_among(const encl_device *device, const encl_device *const *chosen
     return false;
 }
 
-encl_status encl_child_devices(FILE *pipe, const encl_globals *globals) {
+encl_status encl_doctor_child_devices(FILE *pipe, const encl_globals *globals) {
     encl_status status = ENCL_OK;
     const encl_device *const *all = NULL;
     const encl_device **chosen = NULL;
@@ -165,7 +165,7 @@ encl_status encl_child_devices(FILE *pipe, const encl_globals *globals) {
     size_t automatic_count = 0;
     ENCL_TRY(send_loader(pipe));
     ENCL_TRY(send_platforms(pipe));
-    ENCL_TRY(encl_child_begin(pipe, "devices", -1));
+    ENCL_TRY(encl_doctor_child_begin(pipe, "devices", -1));
     status = encl_devices(&all, &count);
     if (status == ENCL_NO_DEVICE) {
         ENCL_TRY(send_no_device(pipe));
@@ -289,6 +289,10 @@ static encl_status check_row(patient *p, const check *what, encl_finding *findin
 
 static encl_status check_product(patient *p, const check *what, encl_finding *finding) {
     encl_self_check result;
+    if (p->quick && what->provider.row == NULL && encl_device_get_info(p->device)->type == ENCL_DEVICE_CPU) {
+        finding->verdict = ENCL_HEALTH_SKIPPED;
+        return encl_string_format(&p->detail, "--quick: CLBlast compiles for long, and encl takes own kernels on CPUs");
+    }
     const encl_status found = encl_self_check_product(p->device, &what->provider, what->m, what->n, what->k, &result);
     encl_status status = tell(p, found, &result, finding);
     if (status != ENCL_OK || finding->verdict == ENCL_HEALTH_PASS) {
@@ -425,7 +429,7 @@ static encl_status run_check(FILE *pipe, patient *p, const check *what, size_t n
     encl_status status = ENCL_OK;
     encl_finding finding =
         encl_finding_of(what->name, encl_device_get_info(p->device)->index, ENCL_HEALTH_PASS, NULL, NULL);
-    ENCL_TRY(encl_child_begin(pipe, what->name, (int32_t)number));
+    ENCL_TRY(encl_doctor_child_begin(pipe, what->name, (int32_t)number));
     ENCL_TRY(what->run(p, what, &finding));
     finding.detail = p->detail.text;
     finding.hint = p->hint.text;
@@ -450,12 +454,12 @@ static encl_status find_device(int32_t index, const encl_device **device) {
     return ENCL_OK;
 }
 
-encl_status encl_child_device(FILE *pipe, int32_t index, size_t from, bool quick) {
+encl_status encl_doctor_child_device(FILE *pipe, int32_t index, size_t from, bool quick) {
     encl_status status = ENCL_OK;
     patient p = {.quick = quick};
     check *checks = NULL;
     bool acquired = false;
-    ENCL_TRY(encl_child_begin(pipe, "open", -1));
+    ENCL_TRY(encl_doctor_child_begin(pipe, "open", -1));
     ENCL_TRY(find_device(index, &p.device));
     status = encl_device_acquire(p.device);
     if (status != ENCL_OK) {

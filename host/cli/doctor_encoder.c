@@ -195,6 +195,7 @@ typedef struct buffers {
     double q[POSITIONS * HIDDEN], k[POSITIONS * HIDDEN], v[POSITIONS * HIDDEN];
     double y[POSITIONS * HIDDEN], z[POSITIONS * HIDDEN];
     double wide[POSITIONS * INTERMEDIATE];
+    double x[POSITIONS * HIDDEN]; // the result
 } buffers;
 
 static void layer_of_one(const encl_weight *w, int32_t length, double *x, buffers *b) {
@@ -223,10 +224,10 @@ static void layer_of_one(const encl_weight *w, int32_t length, double *x, buffer
     normalize(&w[14], length, x);
 }
 
-// The last hidden state of one sequence, [length, HIDDEN].
-static void encode_one(const encoder *e, const int32_t *ids, const int32_t *types, int32_t length, double *x,
-                       buffers *b) {
+// The last hidden state of one sequence, [length, HIDDEN], into b->x.
+static void encode_one(const encoder *e, const int32_t *ids, const int32_t *types, int32_t length, buffers *b) {
     const encl_weight *w = e->weights;
+    double *x = b->x;
     for (int32_t t = 0; t < length; t++) {
         for (int32_t i = 0; i < HIDDEN; i++) {
             x[t * HIDDEN + i] = weight_at(&w[0], (int64_t)ids[t] * HIDDEN + i) +
@@ -267,24 +268,23 @@ static void make_batch(batch *b, int32_t first) {
 
 // Holds a run's output against the reference; NaN is an infinite error.
 static encl_status compare(const encoder *e, const batch *b, const float *found, encl_encoder_check *result) {
-    void *memory = NULL;
-    double expected[POSITIONS * HIDDEN];
-    const encl_status status = encl_allocate(1, sizeof(buffers), &memory);
+    buffers *expected = NULL;
+    const encl_status status = encl_allocate(1, sizeof *expected, (void **)&expected);
     if (status != ENCL_OK) {
         return status;
     }
     for (int32_t s = 0; s < b->packed.sequences; s++) {
         const int32_t start = b->offsets[s];
         const int32_t length = b->offsets[s + 1] - start;
-        encode_one(e, b->ids + start, b->types + start, length, expected, memory);
+        encode_one(e, b->ids + start, b->types + start, length, expected);
         for (int32_t i = 0; i < length * HIDDEN; i++) {
-            const double error = fabs((double)found[start * HIDDEN + i] - expected[i]);
+            const double error = fabs((double)found[start * HIDDEN + i] - expected->x[i]);
             if (!(error <= result->max_error)) {
                 result->max_error = isnan(error) ? INFINITY : error;
             }
         }
     }
-    free(memory);
+    free(expected);
     return ENCL_OK;
 }
 

@@ -148,7 +148,7 @@ static encl_status look_at_driver(encl_doctor *doctor, const encl_driver *driver
     encl_status status = ENCL_OK;
     encl_string task = {0};
     encl_string name = {0};
-    encl_child_end end;
+    encl_doctor_child_end end;
     char *detail = NULL;
     *crashes = false;
     ENCL_TRY(encl_string_format(&name, "driver %s", driver->name));
@@ -159,10 +159,10 @@ static encl_status look_at_driver(encl_doctor *doctor, const encl_driver *driver
         goto cleanup;
     }
     ENCL_TRY(encl_string_format(&task, "driver:%s:%s", driver->name, driver->library));
-    ENCL_TRY(encl_child_run(doctor, task.text, NULL, take_line, doctor, &end));
+    ENCL_TRY(encl_doctor_child_run(doctor, task.text, NULL, take_line, doctor, &end));
     if (!end.over || end.signal != 0 || end.timed_out) {
         *crashes = !end.over;
-        ENCL_TRY(encl_child_end_text(&end, doctor->settings->timeout_s, &detail));
+        ENCL_TRY(encl_doctor_child_end_text(&end, doctor->settings->timeout_s, &detail));
         encl_finding finding = encl_finding_of(name.text, ENCL_DOCTOR_SYSTEM, ENCL_HEALTH_FAIL, detail,
                                                "every program that uses OpenCL ends so: update or remove the package "
                                                "that this .icd file belongs to, or set "

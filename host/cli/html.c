@@ -52,9 +52,9 @@ void encl_html_format(FILE *stream, const char *format, ...) {
     char text[FORMAT_TEXT];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    const int length = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    encl_html_text(stream, text);
+    encl_html_text(stream, length >= 0 ? text : "");
 }
 
 void encl_html_cell(FILE *stream, const char *text) {

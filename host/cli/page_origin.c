@@ -1,6 +1,7 @@
 // The page of a profile: where its numbers come from.
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "host/cli/device_block.h"
 #include "host/cli/page.h"
@@ -32,9 +33,11 @@ static cJSON *device_block(const encl_device *device) {
 
 encl_status encl_page_origin(const encl_page *page, cJSON **origin) {
     const encl_profile *profile = page->profile;
+    char written[ENCL_TIME_TEXT];
     encl_line line;
     encl_line_start(&line);
     encl_line_text(&line, "schema", "encl.profile/1");
+    encl_line_text(&line, "written", encl_time_text(time(NULL), written));
     encl_line_text(&line, "command", profile->command);
     encl_line_item(&line, "encl", encl_build_block());
     encl_line_item(&line, "host", encl_host_block());

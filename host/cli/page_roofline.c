@@ -4,13 +4,13 @@
 
 #include "host/cli/page.h"
 
-enum { MOST_POINTS = 64, MOST_DECADES = 24 };
+enum { MOST_POINTS = 64 };
 // Labels are placed as if the drawing were so large; it stretches with the window, its texts do not.
 static const double nominal_width = 900;
 static const double nominal_height = 340;
 
 typedef struct axis {
-    int low, high; // powers of ten
+    double low, high; // powers of ten; low is a whole one
 } axis;
 
 typedef struct point {
@@ -35,11 +35,10 @@ static double place(const axis *on, double value) {
     return 100 * (log10(value) - on->low) / (on->high - on->low);
 }
 
+// Room for the value, and for a mark above it.
 static void include(axis *on, double value) {
-    const int low = (int)floor(log10(value));
-    const int high = (int)ceil(log10(value));
-    on->low = low < on->low ? low : on->low;
-    on->high = high > on->high ? high : on->high;
+    on->low = fmin(on->low, floor(log10(value)));
+    on->high = fmax(on->high, log10(value) + 0.15);
 }
 
 // The fastest level of the memory: what a working set that fits the smallest cache gets.
@@ -60,14 +59,6 @@ static void choose_axes(roofline *roof) {
     }
     include(&roof->x, roof->peak / roof->memory); // where the roof bends
     include(&roof->y, roof->peak);
-    roof->x.high += roof->x.high == roof->x.low ? 1 : 0;
-    roof->y.high += roof->y.high == roof->y.low ? 1 : 0;
-    if (roof->y.high - roof->y.low > MOST_DECADES) {
-        roof->y.low = roof->y.high - MOST_DECADES;
-    }
-    if (roof->x.high - roof->x.low > MOST_DECADES) {
-        roof->x.low = roof->x.high - MOST_DECADES;
-    }
 }
 
 static void collect_points(roofline *roof, const encl_page_group *groups, size_t count) {
@@ -87,14 +78,14 @@ static void collect_points(roofline *roof, const encl_page_group *groups, size_t
 
 static void write_grid(const roofline *roof) {
     FILE *stream = roof->page->stream;
-    for (int i = roof->x.low; i <= roof->x.high; i++) {
+    for (int i = (int)roof->x.low; i <= roof->x.high; i++) {
         const double at = place(&roof->x, pow(10, i));
         fprintf(stream,
                 "<line class=\"grid\" x1=\"%.3f%%\" x2=\"%.3f%%\" y1=\"0\" y2=\"100%%\"/>"
                 "<text class=\"tick\" x=\"%.3f%%\" y=\"100%%\" dy=\"18\" text-anchor=\"middle\">%g</text>\n",
                 at, at, at, pow(10, i));
     }
-    for (int i = roof->y.low; i <= roof->y.high; i++) {
+    for (int i = (int)roof->y.low; i <= roof->y.high; i++) {
         const double at = 100 - place(&roof->y, pow(10, i));
         fprintf(stream,
                 "<line class=\"grid\" y1=\"%.3f%%\" y2=\"%.3f%%\" x1=\"0\" x2=\"100%%\"/>"
@@ -140,14 +131,14 @@ static void write_roof_names(const roofline *roof) {
     FILE *stream = roof->page->stream;
     fprintf(stream, "<text class=\"roof-name\" x=\"100%%\" y=\"%.3f%%\" dx=\"-6\" dy=\"-8\" text-anchor=\"end\">",
             100 - place(&roof->y, roof->peak));
-    encl_html_format(stream, "fp32 peak %.0f GF/s", roof->peak);
+    encl_html_format(stream, "fp32 peak %.4g GF/s", roof->peak);
     fputs("</text>\n", stream);
     // The memory's name stands under its line, the cache's above: the line rises away from both.
     const struct {
         const char *name, *anchor;
         double bandwidth, along; // percent of the width
         int dy;
-    } slopes[] = {{"memory", "start", roof->memory, 3, 18}, {"fastest cache", "end", roof->cache, 17, -9}};
+    } slopes[] = {{"memory", "start", roof->memory, 6, 18}, {"fastest cache", "end", roof->cache, 17, -9}};
     for (size_t i = 0; i < sizeof slopes / sizeof slopes[0]; i++) {
         const double decades = (slopes[i].along / 100) * (roof->x.high - roof->x.low);
         const double from = fmax(pow(10, roof->x.low), pow(10, roof->y.low) / slopes[i].bandwidth) * pow(10, decades);
@@ -158,7 +149,7 @@ static void write_roof_names(const roofline *roof) {
         fprintf(stream, "<text class=\"roof-name%s\" x=\"%.3f%%\" y=\"%.3f%%\" dy=\"%d\" text-anchor=\"%s\">",
                 i == 1 ? " wide-only" : "", place(&roof->x, from), 100 - place(&roof->y, from * slopes[i].bandwidth),
                 slopes[i].dy, slopes[i].anchor);
-        encl_html_format(stream, "%s %.0f GB/s", slopes[i].name, slopes[i].bandwidth);
+        encl_html_format(stream, "%s %.3g GB/s", slopes[i].name, slopes[i].bandwidth);
         fputs("</text>\n", stream);
     }
 }

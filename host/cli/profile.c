@@ -220,6 +220,10 @@ static encl_status profile_texts(profile_run *run) {
 static encl_status open_run(profile_run *run) {
     encl_status status = ENCL_OK;
     const settings *chosen = run->settings;
+    ENCL_TRY(encl_profile_try_path(chosen->csv));
+    ENCL_TRY(encl_profile_try_path(chosen->trace));
+    ENCL_TRY(encl_profile_try_path(chosen->html));
+    ENCL_TRY(encl_profile_try_path(run->call->globals->profile));
     ENCL_TRY(encl_profile_begin(run->call->globals, &run->profile));
     ENCL_TRY(encl_globals_executable(run->call->globals, &run->executable));
     ENCL_TRY(chosen->shape != NULL ? encl_model_open_shape(chosen->shape, SEED, &run->model)

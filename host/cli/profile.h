@@ -15,6 +15,8 @@ encl_status encl_profile_write_csv(const char *path, const encl_profile *profile
 encl_status encl_profile_write_trace(const char *path, const encl_profile *profile);
 encl_status encl_profile_write_html(const char *path, const encl_profile *profile);
 
+// A name that cannot be written, told before the work is done. NULL: nothing is asked for.
+encl_status encl_profile_try_path(const char *path);
 // The writer that the path's ending asks for.
 encl_status encl_profile_write(const char *path, const encl_profile *profile);
 // INVALID where the path's ending asks for none; `option` is named in the message.

@@ -50,18 +50,10 @@ static encl_status find_known_peaks(encl_profile *profile) {
     return status;
 }
 
-// A name that cannot be written is told before the command takes its time.
-static encl_status try_path(const char *path) {
-    encl_output output = {0};
-    encl_status status = encl_result_open(path, &output);
-    encl_output_abandon(&output);
-    return status;
-}
-
 encl_status encl_profile_command(const encl_command *command, encl_globals *globals, encl_call *call) {
     encl_status status = ENCL_OK;
     encl_profile profile = {0};
-    ENCL_TRY(try_path(globals->profile));
+    ENCL_TRY(encl_profile_try_path(globals->profile));
     ENCL_TRY(encl_profile_begin(globals, &profile));
     ENCL_TRY(encl_profile_case_begin(&profile, command->name, false));
     globals->collector = &profile;

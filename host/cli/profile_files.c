@@ -26,6 +26,13 @@ static size_t find_writer(const char *path) {
     return i;
 }
 
+encl_status encl_profile_try_path(const char *path) {
+    encl_output output = {0};
+    encl_status status = path != NULL ? encl_result_open(path, &output) : ENCL_OK;
+    encl_output_abandon(&output);
+    return status;
+}
+
 encl_status encl_profile_check_path(const char *option, const char *path) {
     if (find_writer(path) < WRITER_COUNT) {
         return ENCL_OK;

@@ -144,7 +144,7 @@ static void write_contents(const encl_page *page) {
     fputs("</tbody></table></div></nav>\n", page->stream);
 }
 
-static void write_header(const encl_page *page) {
+static void write_header(const encl_page *page, const cJSON *origin) {
     const encl_profile *profile = page->profile;
     fputs("<header>\n<p class=\"brand\">encl profile</p>\n<h1>", page->stream);
     write_title(page);
@@ -159,6 +159,8 @@ static void write_header(const encl_page *page) {
     } else {
         fputs("nothing ran on a device", page->stream);
     }
+    fputs("; written ", page->stream);
+    encl_html_text(page->stream, cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(origin, "written")));
     fputs("</p>\n</header>\n", page->stream);
     if (profile->case_count > 1) {
         write_contents(page);
@@ -250,7 +252,7 @@ static encl_status write_page(encl_page *page) {
     write_head(page);
     fputs("<body>\n", page->stream);
     encl_page_patterns(page);
-    write_header(page);
+    write_header(page, origin);
     fputs("<main>\n", page->stream);
     for (size_t i = 0; i < page->profile->case_count; i++) {
         ENCL_TRY(write_case(page, i));

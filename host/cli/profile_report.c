@@ -39,6 +39,16 @@ static encl_status put(encl_table *table, int decimals, double value) {
     return isfinite(value) ? encl_table_cell(table, "%.*f", decimals, value) : encl_table_cell(table, "-");
 }
 
+// As many decimals as leave a table narrow, at most `decimals`: about five digits.
+static encl_status put_short(encl_table *table, int decimals, double value) {
+    static const double limits[] = {1e4, 1e3, 1e2, 1e1}; // from here on 0, 1, 2, 3 decimals
+    int most = 0;
+    while (most < 4 && fabs(value) < limits[most]) {
+        most++;
+    }
+    return put(table, decimals < most ? decimals : most, value);
+}
+
 static encl_status put_ms(encl_table *table, double ns) {
     return put(table, 3, ns / 1e6);
 }
@@ -60,20 +70,20 @@ static encl_status put_group(encl_table *table, const encl_profile_case *of, con
     encl_status status = ENCL_OK;
     const double calls = fmax(group->calls, 1);
     ENCL_TRY(put_calls(table, group->calls));
-    ENCL_TRY(put(table, 1, encl_profile_us(group->queued / calls)));
-    ENCL_TRY(put(table, 1, encl_profile_us(group->submitted / calls)));
-    ENCL_TRY(put_ms(table, group->exec));
-    ENCL_TRY(put_ms(table, group->host_gap));
+    ENCL_TRY(put_short(table, 1, encl_profile_us(group->queued / calls)));
+    ENCL_TRY(put_short(table, 1, encl_profile_us(group->submitted / calls)));
+    ENCL_TRY(put_short(table, 3, group->exec / 1e6));
+    ENCL_TRY(put_short(table, 3, group->host_gap / 1e6));
     ENCL_TRY(put(table, 1, encl_profile_pct(group->exec, of->wall)));
-    ENCL_TRY(put(table, 1, encl_profile_rate(group->flops, group->exec)));
-    ENCL_TRY(put(table, 1, encl_profile_rate(group->bytes, group->exec)));
+    ENCL_TRY(put_short(table, 1, encl_profile_rate(group->flops, group->exec)));
+    ENCL_TRY(put_short(table, 1, encl_profile_rate(group->bytes, group->exec)));
 cleanup:
     return status;
 }
 
 static encl_status put_roof(encl_table *table, const encl_profile *profile, const encl_profile_group *group) {
     const encl_roof roof = encl_profile_group_roof(profile, group);
-    encl_status status = put(table, 1, roof.roof_pct);
+    encl_status status = put_short(table, 1, roof.roof_pct);
     return status == ENCL_OK ? encl_table_cell(table, "%s", roof.bound) : status;
 }
 

@@ -243,12 +243,15 @@ encl_status encl_driver_try(const char *library, int32_t *platforms) {
     found = address != NULL ? address("clIcdGetPlatformIDsKHR") : NULL;
     memcpy(&list, &found, sizeof list);
     if (list == NULL) {
+        // cppcheck-suppress resourceLeak // never closed, see above
         return encl_fail(ENCL_UNSUPPORTED, "%s: found no clIcdGetPlatformIDsKHR, expected an OpenCL driver", library);
     }
     const cl_int error = list(0, NULL, &count);
     if (error != CL_SUCCESS && error != CL_PLATFORM_NOT_FOUND_KHR) {
+        // cppcheck-suppress resourceLeak // never closed, see above
         return encl_cl_fail(error, "clIcdGetPlatformIDsKHR");
     }
     *platforms = error == CL_SUCCESS ? (int32_t)count : 0;
+    // cppcheck-suppress resourceLeak // never closed, see above
     return ENCL_OK;
 }

@@ -114,7 +114,9 @@ void encl_peaks_store(const encl_device *device, const encl_peaks *peaks) {
     cJSON *object = cJSON_CreateObject();
     bool whole = object != NULL && add_number(object, "measured_at", (double)peaks->measured_at);
     for (size_t i = 0; i < sizeof members / sizeof members[0] && whole; i++) {
-        whole = add_number(object, members[i].key, *(const double *)((const char *)peaks + members[i].offset));
+        double value = NAN;
+        memcpy(&value, (const char *)peaks + members[i].offset, sizeof value);
+        whole = add_number(object, members[i].key, value);
     }
     whole = whole && add_bandwidths(object, peaks);
     char *text = whole ? cJSON_PrintUnformatted(object) : NULL;
@@ -159,7 +161,9 @@ static encl_status read_peaks(const char *place, const char *text, size_t length
     ENCL_TRY(encl_json_parse_object(place, text, length, &object));
     ENCL_TRY(encl_json_get_int(place, object, "measured_at", 0, INT64_MAX, &peaks->measured_at));
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
-        ENCL_TRY(read_positive(place, object, members[i].key, (double *)((char *)peaks + members[i].offset)));
+        double value = NAN;
+        ENCL_TRY(read_positive(place, object, members[i].key, &value));
+        memcpy((char *)peaks + members[i].offset, &value, sizeof value);
     }
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(object, "bandwidth")) {
         if (!cJSON_IsObject(item) || peaks->bandwidth_count == ENCL_PEAK_SIZES) {

@@ -99,7 +99,7 @@ static encl_trial_options short_trial(const encl_sampling *sampling) {
     options.sampling.warm_most_ns = 1;
     options.sampling.least_count = 1;
     options.sampling.least_ns = 0;
-    options.sampling.most_ns = 500 * 1000 * 1000;
+    options.sampling.most_ns = (int64_t)500 * 1000 * 1000;
     options.sampling.most_count = 5;
     return options;
 }
@@ -110,19 +110,18 @@ static bool ends_tuning(encl_status status) {
 
 encl_status encl_product_tune(const encl_device *device, const encl_product *product, const encl_sampling *sampling,
                               double seconds, const char **best) {
-    encl_status status = ENCL_OK;
     const encl_trial_options options = short_trial(sampling);
-    const encl_library_tuning *tunings;
+    const encl_library_tuning *tunings = NULL;
     const size_t count = encl_library_tunings(device, &tunings);
     const int64_t end = encl_clock_ns() + (int64_t)(seconds * 1e9);
-    const encl_library_tuning *fastest = NULL;
-    const encl_library_tuning *last = NULL;
+    size_t fastest = count; // none yet
+    size_t last = count;    // that was set
     double best_ns = 0;
     *best = NULL;
     for (size_t i = 0; i < count && (i == 0 || encl_clock_ns() < end); i++) {
         encl_trial trial = {0};
-        status = encl_library_tune(device, &tunings[i]);
-        last = &tunings[i];
+        encl_status status = encl_library_tune(device, &tunings[i]);
+        last = i;
         status = status == ENCL_OK ? encl_product_run(device, product, &options, &trial) : status;
         if (ends_tuning(status)) {
             return status;
@@ -132,17 +131,17 @@ encl_status encl_product_tune(const encl_device *device, const encl_product *pro
         } else if (!trial.check.passed) {
             encl_warn("CLBlast with %s computes wrong numbers on %s (%s)", tunings[i].name,
                       encl_device_get_info(device)->name, trial.check.reason);
-        } else if (fastest == NULL || trial.times.samples.statistics.p50 < best_ns) {
-            fastest = &tunings[i];
+        } else if (fastest == count || trial.times.samples.statistics.p50 < best_ns) {
+            fastest = i;
             best_ns = trial.times.samples.statistics.p50;
         }
         encl_trial_free(&trial);
     }
-    if (fastest == NULL) {
+    if (fastest == count) {
         return ENCL_OK;
     }
-    *best = fastest->text;
-    return fastest != last ? encl_library_tune(device, fastest) : ENCL_OK;
+    *best = tunings[fastest].text;
+    return fastest != last ? encl_library_tune(device, &tunings[fastest]) : ENCL_OK;
 }
 
 // ---- The choice -------------------------------------------------------------------------------------------
@@ -150,13 +149,13 @@ encl_status encl_product_tune(const encl_device *device, const encl_product *pro
 encl_product_choice encl_product_choose(const encl_device *device, encl_gemm gemm, encl_same_bits same_bits,
                                         const encl_product *product) {
     const encl_check_case check = encl_product_case(product);
-    const encl_kernel_row *rows[16];
     encl_family family = ENCL_FAMILY_PLAIN;
     encl_product_choice choice = {0};
     (void)encl_family_parse(encl_device_family(device), &family);
     const bool keeps = encl_kernel_keeps_bits(same_bits, encl_device_get_info(device)->type);
     choice.library = encl_kernel_prefers_library(gemm, family, keeps);
     if (!choice.library) {
+        const encl_kernel_row *rows[16];
         const size_t count = encl_kernel_choose_rows(ENCL_OP_LINEAR, &check.shape, family, NULL, keeps, rows,
                                                      sizeof rows / sizeof rows[0]);
         choice.row = count > 0 ? rows[encl_kernel_choose_height(rows, count, product->m)] : NULL;

@@ -6,10 +6,10 @@
 
 #include "runtime/op/reference.h"
 
-bool encl_check_writes(const encl_check_inputs *b, size_t element) {
-    const encl_shape *s = &b->shape;
+bool encl_check_writes(const encl_check_inputs *inputs, size_t element) {
+    const encl_shape *s = &inputs->shape;
     const int64_t at = (int64_t)element;
-    switch (b->op) {
+    switch (inputs->op) {
     case ENCL_OP_LINEAR: {
         const int64_t column = at % s->out_stride - s->first_column;
         return at / s->out_stride >= s->first_row && column >= 0 && column < s->columns;
@@ -201,28 +201,28 @@ static size_t chosen_pieces(const encl_check_inputs *b, size_t count, double mos
     return most < (double)count ? (size_t)most : count;
 }
 
-encl_status encl_check_compare(const encl_check_inputs *b, const uint32_t *found, double most_flops,
+encl_status encl_check_compare(const encl_check_inputs *inputs, const uint32_t *found, double most_flops,
                                encl_check_result *result) {
     encl_status status = ENCL_OK;
-    const size_t count = piece_count(b);
-    const size_t chosen = chosen_pieces(b, count, most_flops);
+    const size_t count = piece_count(inputs);
+    const size_t chosen = chosen_pieces(inputs, count, most_flops);
     double *expected = NULL;
     size_t capacity = 0;
     *result = (encl_check_result){0};
-    look_through(b, found, result);
+    look_through(inputs, found, result);
     for (size_t i = 0; i < chosen; i++) {
         encl_attention_block block;
         piece p;
-        cut(b, (int64_t)(chosen == count ? i : i * (count - 1) / (chosen - 1)), &block, &p);
+        cut(inputs, (int64_t)(chosen == count ? i : i * (count - 1) / (chosen - 1)), &block, &p);
         ENCL_TRY(encl_reserve((void **)&expected, &capacity, p.words, sizeof *expected));
         for (size_t j = 0; j < p.words; j++) {
             expected[j] = (double)NAN;
         }
-        encl_reference(b->op, &p.shape, p.hosts, expected);
-        compare_piece(b, &p, expected, found, result);
+        encl_reference(inputs->op, &p.shape, p.hosts, expected);
+        compare_piece(inputs, &p, expected, found, result);
         result->rows_checked += p.rows;
     }
-    result->tolerance = tolerance_of(b, result->largest);
+    result->tolerance = tolerance_of(inputs, result->largest);
     if (result->reason == NULL && result->max_error > result->tolerance) {
         result->reason = "error too large";
     }

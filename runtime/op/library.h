@@ -25,8 +25,8 @@ typedef struct encl_library_tuning {
     const char *name;
     const char *text;
 } encl_library_tuning;
-// The sets worth trying on this device; *tunings is static.
-size_t encl_library_tunings(const encl_device *device, const encl_library_tuning **tunings);
+// The sets worth trying on this device; *found is static.
+size_t encl_library_tunings(const encl_device *device, const encl_library_tuning **found);
 // Uses a set for this device from now on, in the whole process: CLBlast has no call in C that gives the defaults back,
 // so what needs them comes first. The next product compiles, and scratch sizes change.
 encl_status encl_library_tune(const encl_device *device, const encl_library_tuning *tuning);

@@ -297,8 +297,12 @@ static void test_bad(void **state) {
     outcome result = RUN("", "embed", model, "a", "--json", "--profile", absent);
     assert_string_equal(result.out, ""); // told before the work
     expect_bad(result, absent);
-    expect_bad(RUN("", "profile", model, "a", "--no-peaks", "--csv", absent), absent);
-    expect_bad(RUN("", "profile", model, "a", "--no-peaks", "--profile", absent), absent);
+    static const char *const options[] = {"--csv", "--trace", "--html", "--profile"};
+    for (size_t i = 0; i < 4; i++) {
+        outcome refused = RUN("", "profile", model, "a", "--no-peaks", options[i], absent);
+        assert_string_equal(refused.out, "");
+        expect_bad(refused, absent);
+    }
     const char *folder_name = in_folder("folder.csv");
     assert_int_equal(mkdir(folder_name, 0700), 0);
     expect_bad(RUN("", "embed", model, "a", "--profile", folder_name), "found a folder");

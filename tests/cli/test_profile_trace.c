@@ -189,7 +189,8 @@ static void trace_of(const encl_device *device) {
     assert_true(check.commands > 20);
     assert_int_equal(check.flows, 2 * check.enqueues);
     assert_true(strcmp(clock, "aligned") != 0 || check.enqueues == check.commands);
-    assert_true(check.marks >= 2);
+    assert_true(check.marks >= 1);          // what was built; misses only where the cache was empty
+    assert_true(check.counter_time[1] > 0); // of device bytes
     cJSON_Delete(trace);
     free_outcome(&result);
 }
