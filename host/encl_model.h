@@ -7,8 +7,8 @@
 // A task (embedder, mask filler, classifier, named entities, question answering) binds a model to a device and is used
 // by one thread at a time. Its run reads texts from one function and hands results to another, in order; the model must
 // outlive it. Where the model's numbers overflow, a run ends with NOT_FINITE. Where the device runs out of memory or is
-// lost, a run goes on with smaller batches or a new context and gives a warning; no result comes twice. If that does not
-// help, it ends with the device's failure, and a later run starts anew.
+// lost, a run goes on with smaller batches or a new context and gives a warning; no result comes twice. If that does
+// not help, it ends with the device's failure, and a later run starts anew.
 #ifndef ENCL_MODEL_H
 #define ENCL_MODEL_H
 

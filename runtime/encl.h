@@ -268,8 +268,8 @@ typedef struct encl_executable_info {
 } encl_executable_info;
 
 // Compiles a graph for a device: chooses kernels, uploads weights, plans memory, builds and warms programs.
-// options may be NULL. The graph is not needed afterwards. Kernels that do not work here, and a default capacity that the
-// device has no memory for, cost a warning where something else serves.
+// options may be NULL. The graph is not needed afterwards. Kernels that do not work here, and a default capacity that
+// the device has no memory for, cost a warning where something else serves.
 ENCL_API encl_status encl_executable_create(const encl_device *device, const encl_graph *graph,
                                             const encl_executable_options *options, encl_executable **executable);
 // Waits for runs in flight, then frees. Events must have been released before.
