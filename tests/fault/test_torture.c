@@ -5,10 +5,11 @@
 #include "runner.h"
 #include "runtime/device/cl.h"
 
-// How many calls of each entry point are taken. The thread sanitizer is slow, and one fault is as good as another to
-// it.
-#ifdef __SANITIZE_THREAD__
+// How many calls of each entry point are taken: fewer where sanitizers make every run slow.
+#if defined(__SANITIZE_THREAD__)
 enum { SAMPLES = 1 };
+#elif defined(__SANITIZE_ADDRESS__)
+enum { SAMPLES = 3 };
 #else
 enum { SAMPLES = 6 };
 #endif
