@@ -9,6 +9,10 @@ static encl_status print_line(const encl_device *device) {
     cJSON *block = encl_device_block(device, false);
     encl_line line = {.object = block, .incomplete = block == NULL};
     if (block != NULL) {
+        // The names these three had before the block was written for more than this command.
+        encl_line_number(&line, "global_mem", (double)encl_device_get_info(device)->global_memory);
+        encl_line_number(&line, "local_mem", (double)encl_device_get_info(device)->local_memory);
+        encl_line_number(&line, "max_alloc", (double)encl_device_get_info(device)->max_allocation);
         encl_line_text(&line, "healthy", NULL);
     }
     return encl_line_print(&line, stdout);

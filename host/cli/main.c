@@ -7,7 +7,7 @@
 #include "host/cli/interrupt.h"
 #include "host/cli/options.h"
 #include "host/cli/output.h"
-#include "host/cli/profile.h"
+#include "host/cli/profile/profile.h"
 #include "runtime/base/memory.h"
 #include "runtime/device/installation.h"
 

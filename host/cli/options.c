@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/cli/profile.h"
+#include "host/cli/profile/profile.h"
 #include "runtime/base/memory.h"
 
 enum { KEY_DEVICE = 0x1000, KEY_PRECISION, KEY_GEMM, KEY_SAME_BITS, KEY_NO_SAME_BITS, KEY_JSON, KEY_PROFILE };

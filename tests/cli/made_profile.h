@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "host/cli/profile.h"
+#include "host/cli/profile/profile.h"
 #include "test.h"
 
 enum { MADE_RUNS = 12 };

@@ -1,8 +1,8 @@
 // The page of a profile: what is in it, and what a browser makes of it.
 #include <ctype.h>
 
-#include "host/cli/html.h"
-#include "host/cli/page.h"
+#include "host/cli/profile/html.h"
+#include "host/cli/profile/page.h"
 #include "made_profile.h"
 #include "program.h"
 

@@ -1,0 +1,333 @@
+// A profile for people: tables that fit 120 columns.
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/cli/profile/profile.h"
+#include "host/cli/provenance.h"
+
+// ---- Figures ----------------------------------------------------------------------------------------------
+
+double encl_profile_us(double ns) {
+    return ns / 1e3;
+}
+
+double encl_profile_pct(double part, double whole) {
+    return whole > 0 ? 100 * part / whole : 0;
+}
+
+double encl_profile_rate(double amount, double ns) {
+    return ns > 0 ? amount / ns : 0;
+}
+
+double encl_profile_cost_pct(const encl_profile_case *of) {
+    return 100 * (of->cost.ratio - 1);
+}
+
+encl_roof encl_profile_group_roof(const encl_profile *profile, const encl_profile_group *group) {
+    const double calls = fmax(group->calls, 1);
+    return encl_roof_of(profile->peaks_known ? &profile->peaks : NULL, group->flops / calls, group->bytes / calls,
+                        group->exec / calls);
+}
+
+// ---- Cells ------------------------------------------------------------------------------------------------
+
+// What is not known is a dash.
+static encl_status put(encl_table *table, int decimals, double value) {
+    return isfinite(value) ? encl_table_cell(table, "%.*f", decimals, value) : encl_table_cell(table, "-");
+}
+
+// As many decimals as leave a table narrow, at most `decimals`: about five digits.
+static encl_status put_short(encl_table *table, int decimals, double value) {
+    static const double limits[] = {1e4, 1e3, 1e2, 1e1}; // from here on 0, 1, 2, 3 decimals
+    int most = 0;
+    while (most < 4 && fabs(value) < limits[most]) {
+        most++;
+    }
+    return put(table, decimals < most ? decimals : most, value);
+}
+
+static encl_status put_ms(encl_table *table, double ns) {
+    return put(table, 3, ns / 1e6);
+}
+
+static const char *plural(double count, const char *one, const char *many) {
+    return count == 1 ? one : many;
+}
+
+// Calls are whole but where runs of a case are means of different ones.
+static encl_status put_calls(encl_table *table, double calls) {
+    return put(table, calls == floor(calls) ? 0 : 1, calls);
+}
+
+// What every table of groups says behind its names; print_legend explains.
+#define GROUP_HEADINGS ">calls", ">queued", ">submit", ">run ms", ">gap ms", ">% wall", ">GF/s", ">GB/s"
+
+// Waits are a call's, because they overlap; times are sums.
+static encl_status put_group(encl_table *table, const encl_profile_case *of, const encl_profile_group *group) {
+    encl_status status = ENCL_OK;
+    const double calls = fmax(group->calls, 1);
+    ENCL_TRY(put_calls(table, group->calls));
+    ENCL_TRY(put_short(table, 1, encl_profile_us(group->queued / calls)));
+    ENCL_TRY(put_short(table, 1, encl_profile_us(group->submitted / calls)));
+    ENCL_TRY(put_short(table, 3, group->exec / 1e6));
+    ENCL_TRY(put_short(table, 3, group->host_gap / 1e6));
+    ENCL_TRY(put(table, 1, encl_profile_pct(group->exec, of->wall)));
+    ENCL_TRY(put_short(table, 1, encl_profile_rate(group->flops, group->exec)));
+    ENCL_TRY(put_short(table, 1, encl_profile_rate(group->bytes, group->exec)));
+cleanup:
+    return status;
+}
+
+static encl_status put_roof(encl_table *table, const encl_profile *profile, const encl_profile_group *group) {
+    const encl_roof roof = encl_profile_group_roof(profile, group);
+    encl_status status = put_short(table, 1, roof.roof_pct);
+    return status == ENCL_OK ? encl_table_cell(table, "%s", roof.bound) : status;
+}
+
+// ---- Tables -----------------------------------------------------------------------------------------------
+
+// `by` both: a layer's operators, with the layer's name before them.
+static encl_status print_operators(const encl_profile *profile, const encl_profile_case *of, encl_profile_grouping by) {
+    static const char *const headings[] = {"layer", "operator", "kernel", GROUP_HEADINGS, ">% peak", "bound"};
+    encl_status status = ENCL_OK;
+    const size_t skipped = by == ENCL_PROFILE_BY_BOTH ? 0 : 1;
+    encl_profile_group *groups = NULL;
+    size_t count = 0;
+    encl_table *table = NULL;
+    char name[16];
+    ENCL_TRY(encl_profile_groups(of, by, &groups, &count));
+    ENCL_TRY(encl_table_create(headings + skipped, sizeof headings / sizeof headings[0] - skipped, &table));
+    for (size_t i = 0; i < count; i++) {
+        if (by == ENCL_PROFILE_BY_BOTH) {
+            if (i > 0 && groups[i].layer != groups[i - 1].layer) {
+                ENCL_TRY(encl_table_rule(table));
+            }
+            ENCL_TRY(encl_table_cell(table, "%s", encl_profile_layer(groups[i].layer, profile->layers, name)));
+        }
+        ENCL_TRY(encl_table_cell(table, "%s", groups[i].op));
+        ENCL_TRY(encl_table_cell(table, "%s", groups[i].kernel));
+        ENCL_TRY(put_group(table, of, &groups[i]));
+        ENCL_TRY(put_roof(table, profile, &groups[i]));
+    }
+    ENCL_TRY(encl_table_print(table, stdout));
+cleanup:
+    encl_table_destroy(table);
+    free(groups);
+    return status;
+}
+
+static encl_status print_layers(const encl_profile *profile, const encl_profile_case *of) {
+    static const char *const headings[] = {">layer", GROUP_HEADINGS};
+    encl_status status = ENCL_OK;
+    encl_profile_group *groups = NULL;
+    size_t count = 0;
+    encl_table *table = NULL;
+    char name[16];
+    ENCL_TRY(encl_profile_groups(of, ENCL_PROFILE_BY_LAYER, &groups, &count));
+    ENCL_TRY(encl_table_create(headings, sizeof headings / sizeof headings[0], &table));
+    for (size_t i = 0; i < count; i++) {
+        ENCL_TRY(encl_table_cell(table, "%s", encl_profile_layer(groups[i].layer, profile->layers, name)));
+        ENCL_TRY(put_group(table, of, &groups[i]));
+    }
+    ENCL_TRY(encl_table_print(table, stdout));
+cleanup:
+    encl_table_destroy(table);
+    free(groups);
+    return status;
+}
+
+// Which kernels serve, and why. Copies have no reason.
+static encl_status print_choices(const encl_profile_case *of) {
+    static const char *const headings[] = {"operator", "kernel", "why"};
+    encl_status status = ENCL_OK;
+    encl_table *table = NULL;
+    ENCL_TRY(encl_table_create(headings, 3, &table));
+    for (size_t i = 0; i < of->row_count; i++) {
+        const encl_profile_record *record = &of->rows[i].record;
+        bool seen = record->why[0] == '\0';
+        for (size_t j = 0; j < i && !seen; j++) {
+            const encl_profile_record *before = &of->rows[j].record;
+            seen = strcmp(before->op, record->op) == 0 && strcmp(before->kernel, record->kernel) == 0 &&
+                   strcmp(before->why, record->why) == 0;
+        }
+        if (!seen) {
+            ENCL_TRY(encl_table_cell(table, "%s", record->op));
+            ENCL_TRY(encl_table_cell(table, "%s", record->kernel));
+            ENCL_TRY(encl_table_cell(table, "%s", record->why));
+        }
+    }
+    ENCL_TRY(encl_table_print(table, stdout));
+cleanup:
+    encl_table_destroy(table);
+    return status;
+}
+
+static encl_status print_parts(const encl_profile_case *of) {
+    static const char *const headings[] = {"wall time", ">ms", ">%"};
+    const encl_parts *parts = &of->parts;
+    const struct {
+        const char *name;
+        double ns;
+    } rows[] = {{"lead", parts->lead},           {"commands", parts->exec},         {"host gap", parts->host_gap},
+                {"queue gap", parts->queue_gap}, {"launch gap", parts->launch_gap}, {"tail", parts->tail}};
+    const size_t count = sizeof rows / sizeof rows[0];
+    encl_status status = ENCL_OK;
+    encl_table *table = NULL;
+    ENCL_TRY(encl_table_create(headings, 3, &table));
+    for (size_t i = 0; i < count; i++) {
+        ENCL_TRY(encl_table_cell(table, "%s", rows[i].name));
+        ENCL_TRY(put_ms(table, rows[i].ns));
+        ENCL_TRY(put(table, 2, encl_profile_pct(rows[i].ns, of->wall)));
+    }
+    ENCL_TRY(encl_table_rule(table));
+    ENCL_TRY(encl_table_cell(table, "wall"));
+    ENCL_TRY(put_ms(table, of->wall));
+    ENCL_TRY(put(table, 2, 100));
+    ENCL_TRY(encl_table_cell(table, "residual"));
+    ENCL_TRY(put_ms(table, parts->residual));
+    ENCL_TRY(put(table, 2, encl_profile_pct(parts->residual, of->wall)));
+    ENCL_TRY(encl_table_print(table, stdout));
+cleanup:
+    encl_table_destroy(table);
+    return status;
+}
+
+static encl_status print_statistics(const encl_profile_case *of) {
+    static const char *const headings[] = {"of a run", ">runs",   ">min ms",  ">p50 ms",
+                                           ">p90 ms",  ">max ms", ">mean ms", ">spread %"};
+    const struct {
+        const char *name;
+        const encl_statistics *statistics;
+    } rows[] = {{"plain", &of->plain}, {"profiled", &of->profiled}};
+    encl_status status = ENCL_OK;
+    encl_table *table = NULL;
+    ENCL_TRY(encl_table_create(headings, sizeof headings / sizeof headings[0], &table));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const encl_statistics *s = rows[i].statistics;
+        if (s->count == 0) {
+            continue;
+        }
+        ENCL_TRY(encl_table_cell(table, "%s", rows[i].name));
+        ENCL_TRY(encl_table_cell(table, "%zu", s->count));
+        ENCL_TRY(put_ms(table, s->min));
+        ENCL_TRY(put_ms(table, s->p50));
+        ENCL_TRY(put_ms(table, s->p90));
+        ENCL_TRY(put_ms(table, s->max));
+        ENCL_TRY(put_ms(table, s->mean));
+        ENCL_TRY(put(table, 1, s->riqr_pct));
+    }
+    ENCL_TRY(encl_table_print(table, stdout));
+cleanup:
+    encl_table_destroy(table);
+    return status;
+}
+
+static void print_peaks(const encl_profile *profile) {
+    char measured[ENCL_TIME_TEXT];
+    const encl_peaks *peaks = &profile->peaks;
+    if (profile->peaks_known) {
+        printf("peaks %.1f GF/s, %.1f GB/s, an empty kernel %.1f us (measured %s)\n", peaks->fp32_gflops,
+               peaks->memory_gbs, peaks->launch_us, encl_time_text(peaks->measured_at, measured));
+    }
+}
+
+static void print_head(const encl_profile *profile, const encl_profile_case *of) {
+    char weights[ENCL_BYTES_TEXT];
+    char arena[ENCL_BYTES_TEXT];
+    char all[ENCL_BYTES_TEXT];
+    printf("%s: %d %s, %d %s\n", of->name, of->sequences, plural(of->sequences, "sequence", "sequences"), of->tokens,
+           plural(of->tokens, "token", "tokens"));
+    for (size_t i = 0; i < of->executable_count; i++) {
+        const encl_executable_info *info = &of->executables[i].info;
+        printf("build %.0f ms (%d %s, %d from the cache), upload %.0f ms, products by %s\n",
+               (double)info->build_ns / 1e6, info->programs, plural(info->programs, "program", "programs"),
+               info->programs_from_cache, (double)info->upload_ns / 1e6, info->gemm);
+        printf("device memory %s: weights %s, arena %s\n", encl_bytes_text(info->device_bytes, all),
+               encl_bytes_text(info->weight_bytes, weights), encl_bytes_text(info->arena_bytes, arena));
+        if (info->quarantined > 0) {
+            printf("%d kernel %s failed here and %s not used\n", info->quarantined,
+                   plural(info->quarantined, "row", "rows"), plural(info->quarantined, "is", "are"));
+        }
+    }
+    print_peaks(profile);
+    if (of->tokenize_ns > 0) {
+        printf("tokenize %.3f ms (not in the wall time)\n", (double)of->tokenize_ns / 1e6);
+    }
+    if (of->first_ns > 0) {
+        printf("first run %.3f ms\n", (double)of->first_ns / 1e6);
+    }
+    if (of->plain.p50 > 0) {
+        printf("%.0f tokens/s plain; profiling costs %+.1f %%", of->tokens * 1e9 / of->plain.p50,
+               encl_profile_cost_pct(of));
+        if (isfinite(of->cost.lo)) {
+            printf(" (95 %% sure: %+.1f to %+.1f %%)", 100 * (of->cost.lo - 1), 100 * (of->cost.hi - 1));
+        }
+        putchar('\n');
+    }
+    putchar('\n');
+}
+
+static void print_reconciled(const encl_profile_case *of) {
+    const encl_clock_map *clock = of->timeline_count > 0 ? &of->timeline[of->timeline_count - 1].clock : NULL;
+    printf("%s: %.3f us of times out of order, %.3f us of overlap; ", of->reconciled ? "reconciled" : "NOT RECONCILED",
+           encl_profile_us(of->parts.residual), encl_profile_us(of->parts.overlap));
+    if (clock != NULL && clock->aligned) {
+        printf("clocks aligned to %.1f us\n", (double)clock->width_ns / 1e3);
+    } else {
+        printf("clocks not aligned (lead begins when the first command is queued)\n");
+    }
+}
+
+static void print_legend(void) {
+    puts("queued, submit: a call's mean waits in us, which overlap; gap: idle, because nothing was enqueued\n");
+}
+
+encl_status encl_profile_print(const encl_profile *profile, const encl_profile_case *of, bool all) {
+    encl_status status = ENCL_OK;
+    print_head(profile, of);
+    ENCL_TRY(print_statistics(of));
+    putchar('\n');
+    ENCL_TRY(print_operators(profile, of, ENCL_PROFILE_BY_OPERATOR));
+    print_legend();
+    ENCL_TRY(print_choices(of));
+    putchar('\n');
+    ENCL_TRY(print_layers(profile, of));
+    putchar('\n');
+    if (all) {
+        ENCL_TRY(print_operators(profile, of, ENCL_PROFILE_BY_BOTH));
+        putchar('\n');
+    }
+    ENCL_TRY(print_parts(of));
+    print_reconciled(of);
+cleanup:
+    return status;
+}
+
+encl_status encl_profile_print_summary(const encl_profile *profile) {
+    static const char *const headings[] = {"case",        ">tokens", ">plain p50 ms", ">tokens/s",    ">wall ms",
+                                           ">commands %", ">gaps %", ">residual %",   ">profiling %", "reconciled"};
+    encl_status status = ENCL_OK;
+    encl_table *table = NULL;
+    ENCL_TRY(encl_table_create(headings, sizeof headings / sizeof headings[0], &table));
+    for (size_t i = 0; i < profile->case_count; i++) {
+        const encl_profile_case *c = &profile->cases[i];
+        const double gaps = c->parts.host_gap + c->parts.queue_gap + c->parts.launch_gap;
+        ENCL_TRY(encl_table_cell(table, "%s", c->name));
+        ENCL_TRY(encl_table_cell(table, "%d", c->tokens));
+        ENCL_TRY(put_ms(table, c->plain.p50));
+        ENCL_TRY(put(table, 0, c->plain.p50 > 0 ? c->tokens * 1e9 / c->plain.p50 : NAN));
+        ENCL_TRY(put_ms(table, c->wall));
+        ENCL_TRY(put(table, 2, encl_profile_pct(c->parts.exec, c->wall)));
+        ENCL_TRY(put(table, 2, encl_profile_pct(gaps, c->wall)));
+        ENCL_TRY(put(table, 2, encl_profile_pct(c->parts.residual, c->wall)));
+        ENCL_TRY(put(table, 1, encl_profile_cost_pct(c)));
+        ENCL_TRY(encl_table_cell(table, "%s", c->reconciled ? "yes" : "NO"));
+    }
+    ENCL_TRY(encl_table_print(table, stdout));
+cleanup:
+    encl_table_destroy(table);
+    return status;
+}
