@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Static checks: format, clang-tidy, cppcheck, the scripts themselves.
+# Static checks: format, clang-tidy, cppcheck, the scripts themselves, who includes whom.
 #
-# usage: scripts/check.sh [--fix] [--no-install] [format|tidy|cppcheck|shell…]
+# usage: scripts/check.sh [--fix] [--no-install] [format|rooms|tidy|cppcheck|shell…]
 #
-# Without names it runs all four. --fix formats the files instead of complaining. What clang-tidy looks for is in
-# .clang-tidy, what cppcheck leaves out in scripts/cppcheck.txt.
+# Without names it runs all five. --fix formats the files instead of complaining. What clang-tidy looks for is in
+# .clang-tidy, what cppcheck leaves out in scripts/cppcheck.txt, which headers a room may include in scripts/rooms.txt.
 set -euo pipefail
 . "$(dirname "$0")/lib/common.sh"
 
@@ -16,12 +16,12 @@ while [ $# -gt 0 ]; do
         --fix) fix=yes ;;
         --no-install) install= ;;
         -h | --help) show_help "$0"; exit 0 ;;
-        format | tidy | cppcheck | shell) checks+=("$1") ;;
+        format | rooms | tidy | cppcheck | shell) checks+=("$1") ;;
         *) fail "unknown argument: $1 (see --help)" ;;
     esac
     shift
 done
-[ ${#checks[@]} -gt 0 ] || checks=(format shell cppcheck tidy)
+[ ${#checks[@]} -gt 0 ] || checks=(format rooms shell cppcheck tidy)
 [ -z $install ] || install_packages build test check
 
 # Tracked files and new ones that git does not ignore.
@@ -35,6 +35,11 @@ check_format() {
     local mode=(--dry-run -Werror)
     [ -z $fix ] || mode=(-i)
     files '*.c' '*.h' '*.cl' | xargs clang-format-14 "${mode[@]}"
+}
+
+check_rooms() {
+    files 'runtime/*.[ch]' 'host/*.[ch]' | xargs grep -HnE '^[[:space:]]*#[[:space:]]*include' |
+        awk -f scripts/rooms.awk scripts/rooms.txt -
 }
 
 check_shell() {

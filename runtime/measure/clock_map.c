@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "encl.h"
+#include "runtime/encl.h"
 
 static const int64_t window_ns = 100000000;
 static const int64_t most_width_ns = 20000;

@@ -4,7 +4,7 @@
 #ifndef ENCL_MEASURE_PROFILE_H
 #define ENCL_MEASURE_PROFILE_H
 
-#include "encl.h"
+#include "runtime/encl.h"
 #include "runtime/measure/clock_map.h"
 #include "runtime/measure/roofline.h"
 

@@ -98,7 +98,7 @@ encl_status encl_bench_row(encl_bench *bench, const encl_device *device, const c
 // Where the row stands in the table for people, who need not see in what order cases ran; by itself behind the one
 // before. CSV and JSON Lines keep the order of the runs.
 void encl_bench_place(encl_bench *bench, size_t place);
-// Values of the row by column name (bench_columns.c lists the columns of every kind). NULL and NAN are empty cells. A
+// Values of the row by column name (columns.c lists the columns of every kind). NULL and NAN are empty cells. A
 // name that the kind has not is INTERNAL, told by encl_bench_row_end.
 void encl_bench_text(encl_bench *bench, const char *column, const char *value);
 void encl_bench_number(encl_bench *bench, const char *column, double value);

@@ -293,7 +293,7 @@ static encl_status option(void *settings, int key, const char *value) {
 static encl_status run_child(const encl_call *call) {
     const encl_doctor_settings *settings = call->settings;
     char *task = NULL;
-    const bool ours = strtol(settings->child, &task, 10) == (long)getppid() && *task == '/'; // doctor_child.c
+    const bool ours = strtol(settings->child, &task, 10) == (long)getppid() && *task == '/'; // child.c
     int index = 0;
     int from = 0;
     FILE *pipe = ours && fcntl(CHILD_PIPE, F_SETFD, FD_CLOEXEC) == 0 ? fdopen(CHILD_PIPE, "w") : NULL;
@@ -369,7 +369,7 @@ static bool is_broken(const encl_doctor *doctor) {
     return broken || !any;
 }
 
-// The folder that doctor_system.c made for the drivers that do not crash.
+// The folder that system.c made for the drivers that do not crash.
 static void remove_vendors(const char *folder) {
     char **names = NULL;
     size_t count = 0;
