@@ -246,6 +246,14 @@ cleanup:
     return status;
 }
 
+encl_status encl_option_integers_check(const char *option, const char *text, int64_t minimum, int64_t maximum) {
+    int64_t *values = NULL;
+    size_t count = 0;
+    const encl_status status = encl_option_integers(option, text, minimum, maximum, &values, &count);
+    free(values);
+    return status;
+}
+
 encl_status encl_globals_device(const encl_globals *globals, const encl_device **device) {
     enum { SHOWN = 2 };
     const encl_device *chosen[SHOWN] = {NULL};

@@ -21,6 +21,8 @@ encl_status encl_option_number(const char *option, const char *text, double mini
 // A comma list of whole numbers. Caller frees *values.
 encl_status encl_option_integers(const char *option, const char *text, int64_t minimum, int64_t maximum,
                                  int64_t **values, size_t *count);
+// Only says what is wrong with such a list, for options whose numbers are taken later.
+encl_status encl_option_integers_check(const char *option, const char *text, int64_t minimum, int64_t maximum);
 
 // The one device to compute on; INVALID where --device chooses several.
 encl_status encl_globals_device(const encl_globals *globals, const encl_device **device);

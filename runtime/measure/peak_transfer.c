@@ -10,69 +10,40 @@
 
 // ---- Launches ---------------------------------------------------------------------------------------------
 
+typedef enum cost { LAUNCH, ENQUEUE, FINISH } cost;
+
 typedef struct empty_test {
     encl_peak_session *session;
     encl_entry entry;
+    cost what;
     int64_t inner;
 } empty_test;
 
-static encl_status launch_empty(const empty_test *test) {
-    return encl_queue_launch(encl_device_queue(test->session->device), test->entry, 1, 1, NULL);
-}
-
-static encl_status finish(const empty_test *test) {
-    return encl_queue_finish(encl_device_queue(test->session->device));
-}
-
-// Many at once.
-static encl_status time_launch(void *context, int64_t *ns) {
+// LAUNCH: many at once, until all are over. ENQUEUE: only until the driver has taken them. FINISH: one at a time.
+static encl_status time_empty(void *context, int64_t *ns) {
     const empty_test *test = context;
+    encl_queue queue = encl_device_queue(test->session->device);
     encl_status status = ENCL_OK;
     const int64_t start = encl_clock_ns();
     for (int64_t i = 0; i < test->inner; i++) {
-        ENCL_TRY(launch_empty(test));
+        ENCL_TRY(encl_queue_launch(queue, test->entry, 1, 1, NULL));
+        if (test->what == FINISH) {
+            ENCL_TRY(encl_queue_finish(queue));
+        }
     }
-    ENCL_TRY(finish(test));
-    *ns = (encl_clock_ns() - start) / test->inner;
+    const int64_t enqueued = encl_clock_ns();
+    ENCL_TRY(encl_queue_finish(queue));
+    *ns = ((test->what == LAUNCH ? encl_clock_ns() : enqueued) - start) / test->inner;
 
 cleanup:
     return status;
 }
 
-static encl_status time_enqueue(void *context, int64_t *ns) {
-    const empty_test *test = context;
-    encl_status status = ENCL_OK;
-    const int64_t start = encl_clock_ns();
-    for (int64_t i = 0; i < test->inner; i++) {
-        ENCL_TRY(launch_empty(test));
-    }
-    *ns = (encl_clock_ns() - start) / test->inner;
-    ENCL_TRY(finish(test));
-
-cleanup:
-    return status;
-}
-
-// One at a time.
-static encl_status time_finish(void *context, int64_t *ns) {
-    const empty_test *test = context;
-    encl_status status = ENCL_OK;
-    const int64_t start = encl_clock_ns();
-    for (int64_t i = 0; i < test->inner; i++) {
-        ENCL_TRY(launch_empty(test));
-        ENCL_TRY(finish(test));
-    }
-    *ns = (encl_clock_ns() - start) / test->inner;
-
-cleanup:
-    return status;
-}
-
-static encl_status measure_empty(encl_peak_session *session, const encl_peak_entry *entry, const char *name,
-                                 encl_status (*once)(void *context, int64_t *ns), double *us) {
+static encl_status measure_empty(encl_peak_session *session, const encl_peak_entry *entry, const char *name, cost what,
+                                 double *us) {
     encl_status status = ENCL_OK;
     encl_samples samples = {0};
-    empty_test test = {session, entry->entry, session->options->quick ? 64 : 256};
+    empty_test test = {session, entry->entry, what, session->options->quick ? 64 : 256};
     encl_peak_figure figure = {.name = name,
                                .kernel = "peak_empty",
                                .variant = "",
@@ -81,7 +52,7 @@ static encl_status measure_empty(encl_peak_session *session, const encl_peak_ent
                                .timer = "wall",
                                .inner = test.inner,
                                .samples = &samples};
-    ENCL_TRY(encl_peak_sample(session, once, &test, &samples));
+    ENCL_TRY(encl_peak_sample(session, time_empty, &test, &samples));
     figure.value = samples.statistics.p50 / 1000.0;
     *us = figure.value;
 
@@ -95,12 +66,12 @@ encl_status encl_peak_measure_latency(encl_peak_session *session) {
     encl_peaks *peaks = session->peaks;
     const struct {
         const char *name;
-        encl_status (*once)(void *context, int64_t *ns);
+        cost what;
         double *us;
     } figures[] = {
-        {"launch", time_launch, &peaks->launch_us},
-        {"enqueue", time_enqueue, &peaks->enqueue_us},
-        {"finish", time_finish, &peaks->finish_us},
+        {"launch", LAUNCH, &peaks->launch_us},
+        {"enqueue", ENQUEUE, &peaks->enqueue_us},
+        {"finish", FINISH, &peaks->finish_us},
     };
     encl_peak_entry entry = {0};
     encl_buffer unused = NULL;
@@ -123,7 +94,7 @@ encl_status encl_peak_measure_latency(encl_peak_session *session) {
         goto cleanup;
     }
     for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++) {
-        ENCL_TRY(measure_empty(session, &entry, figures[i].name, figures[i].once, figures[i].us));
+        ENCL_TRY(measure_empty(session, &entry, figures[i].name, figures[i].what, figures[i].us));
         if (i == 0) {
             encl_peak_entry_keep(&entry);
         }

@@ -87,15 +87,11 @@ static encl_status parse_impls(const char *text, settings *chosen) {
 
 static encl_status take_option(void *taken, int key, const char *value) {
     settings *chosen = taken;
-    int64_t *numbers = NULL;
     size_t count = 0;
-    encl_status status = ENCL_OK;
     switch (key) {
     case KEY_M:
         chosen->m = value;
-        status = encl_option_integers("--m", value, 1, SIZE_LIMIT, &numbers, &count);
-        free(numbers);
-        return status;
+        return encl_option_integers_check("--m", value, 1, SIZE_LIMIT);
     case KEY_NK:
         chosen->nk = value;
         return parse_nk(value, NULL, &count);

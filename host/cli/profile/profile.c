@@ -62,15 +62,6 @@ static const struct argp_option options[] = {
     {0},
 };
 
-// Lists are read twice: here for their errors, later for their numbers.
-static encl_status check_list(const char *option, const char *value) {
-    int64_t *numbers = NULL;
-    size_t count = 0;
-    encl_status status = encl_option_integers(option, value, 1, LIST_LIMIT, &numbers, &count);
-    free(numbers);
-    return status;
-}
-
 static encl_status take_option(void *taken, int key, const char *value) {
     settings *chosen = taken;
     switch (key) {
@@ -79,10 +70,10 @@ static encl_status take_option(void *taken, int key, const char *value) {
         break;
     case KEY_BATCH:
         chosen->batch = value;
-        return check_list("--batch", value);
+        return encl_option_integers_check("--batch", value, 1, LIST_LIMIT);
     case KEY_SEQ:
         chosen->seq = value;
-        return check_list("--seq", value);
+        return encl_option_integers_check("--seq", value, 1, LIST_LIMIT);
     case KEY_REPEAT:
         return encl_option_integer("--repeat", value, 1, REPEAT_LIMIT, &chosen->repeat);
     case KEY_CSV:
