@@ -79,19 +79,77 @@ static encl_status open_pipe(int ends[2]) {
     return ENCL_OK;
 }
 
-// The program stays in this process's group, so that a terminal's Ctrl-C reaches both.
-static int spawn(const char *path, char *const *arguments, char *const *environment, int out, int err, pid_t *child) {
+static int spawn(const char *path, char *const *arguments, char *const *environment, bool own_group, int out, int err,
+                 pid_t *id) {
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
     int error = posix_spawn_file_actions_init(&actions);
     if (error != 0) {
         return error;
     }
-    error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    error = posix_spawnattr_init(&attributes);
+    if (error != 0) {
+        posix_spawn_file_actions_destroy(&actions);
+        return error;
+    }
+    error = posix_spawnattr_setflags(&attributes, own_group ? POSIX_SPAWN_SETPGROUP : 0); // a group of its own id
+    error = error != 0 ? error : posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     error = error != 0 ? error : posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
     error = error != 0 ? error : posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
-    error = error != 0 ? error : posix_spawn(child, path, &actions, NULL, arguments, environment);
+    error = error != 0 ? error : posix_spawn(id, path, &actions, &attributes, arguments, environment);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return error;
+}
+
+encl_status encl_process_start(const char *path, char *const *arguments, char *const *environment, bool own_group,
+                               encl_process *process) {
+    encl_status status = ENCL_OK;
+    char **merged = NULL;
+    int out[2] = {-1, -1};
+    int err[2] = {-1, -1};
+    *process = (encl_process){.id = -1, .out = -1, .err = -1};
+    ENCL_TRY(merge_environment(environment, &merged));
+    ENCL_TRY(open_pipe(out));
+    ENCL_TRY(open_pipe(err));
+    const int64_t start_ns = encl_clock_ns();
+    pid_t id = -1;
+    const int error = spawn(path, arguments, merged, own_group, out[1], err[1], &id);
+    if (error != 0) {
+        status = encl_fail(error == ENOENT ? ENCL_NOT_FOUND : ENCL_IO, "%s: cannot start: %s", path, strerror(error));
+        goto cleanup;
+    }
+    *process = (encl_process){.id = id, .out = out[0], .err = err[0], .start_ns = start_ns};
+    out[0] = err[0] = -1;
+cleanup:
+    close_both(out);
+    close_both(err);
+    free(merged);
+    return status;
+}
+
+static bool reap(encl_process *process, int flags) {
+    int ended = 0;
+    pid_t found = 0;
+    do {
+        found = waitpid(process->id, &ended, flags);
+    } while (found < 0 && errno == EINTR);
+    if (found > 0) {
+        process->exit_code = WIFEXITED(ended) ? WEXITSTATUS(ended) : -1;
+        process->signal = WIFSIGNALED(ended) ? WTERMSIG(ended) : 0;
+    }
+    return found != 0;
+}
+
+static void close_pipes(encl_process *process) {
+    int ends[] = {process->out, process->err};
+    close_both(ends);
+    process->out = process->err = -1;
+}
+
+void encl_process_wait(encl_process *process) {
+    close_pipes(process);
+    reap(process, 0);
 }
 
 // ---- Reading ----------------------------------------------------------------------------------------------
@@ -113,105 +171,74 @@ static encl_status read_some(int *descriptor, encl_string *text) {
     return ENCL_OK;
 }
 
-// A program and what is known of it.
-typedef struct running {
-    pid_t child;
-    int out, err; // read ends of its pipes; −1: closed
-    int64_t start_ns;
-    bool reaped;
-    int ended; // what waitpid said
-} running;
-
-static encl_status read_ready(running *program, const struct pollfd *waited, encl_process_result *result) {
+static encl_status read_ready(encl_process *process, const struct pollfd *waited, encl_process_result *result) {
     encl_status status = ENCL_OK;
     if (waited[0].revents != 0) {
         const int64_t now = encl_clock_ns();
-        status = read_some(&program->out, &result->out);
+        status = read_some(&process->out, &result->out);
         if (result->first_ns < 0 && result->out.length > 0) {
-            result->first_ns = now - program->start_ns;
+            result->first_ns = now - process->start_ns;
         }
     }
     if (status == ENCL_OK && waited[1].revents != 0) {
-        status = read_some(&program->err, &result->err);
+        status = read_some(&process->err, &result->err);
     }
     return status;
 }
 
 // Until both pipes are closed.
-static encl_status read_all(running *program, encl_process_result *result) {
+static encl_status read_all(encl_process *process, encl_process_result *result) {
     encl_status status = ENCL_OK;
-    while (status == ENCL_OK && (program->out >= 0 || program->err >= 0)) {
+    while (status == ENCL_OK && (process->out >= 0 || process->err >= 0)) {
         struct pollfd waited[3] = {
-            {.fd = program->out, .events = POLLIN},
-            {.fd = program->err, .events = POLLIN},
+            {.fd = process->out, .events = POLLIN},
+            {.fd = process->err, .events = POLLIN},
             {.fd = encl_interrupt_descriptor(), .events = POLLIN},
         };
         if (poll(waited, 3, -1) > 0) {
-            status = read_ready(program, waited, result);
+            status = read_ready(process, waited, result);
         }
         status = status != ENCL_OK ? status : encl_interrupt_check();
     }
     return status;
 }
 
-static void reap(running *program, int flags) {
-    pid_t found = 0;
-    do {
-        found = waitpid(program->child, &program->ended, flags);
-    } while (found < 0 && errno == EINTR);
-    program->reaped = found != 0;
-}
-
 // Asks the program to end, then makes it. Nobody reads its pipes any more, so they are closed: it cannot block on them.
-static void end(running *program) {
+static void end(encl_process *process) {
     const struct timespec step = {.tv_nsec = 10000000};
     const int64_t asked_ns = encl_clock_ns();
-    kill(program->child, SIGTERM);
-    for (reap(program, WNOHANG); !program->reaped && encl_clock_ns() - asked_ns < grace_ns; reap(program, WNOHANG)) {
+    bool reaped = false;
+    close_pipes(process);
+    kill(process->id, SIGTERM);
+    for (reaped = reap(process, WNOHANG); !reaped && encl_clock_ns() - asked_ns < grace_ns;
+         reaped = reap(process, WNOHANG)) {
         nanosleep(&step, NULL);
     }
-    if (!program->reaped) {
-        kill(program->child, SIGKILL);
+    if (!reaped) {
+        kill(process->id, SIGKILL);
+        reap(process, 0);
     }
 }
 
 encl_status encl_process_run(const char *path, char *const *arguments, char *const *environment,
                              encl_process_result *result) {
-    encl_status status = ENCL_OK;
-    char **merged = NULL;
-    int out[2] = {-1, -1};
-    int err[2] = {-1, -1};
-    running program = {.start_ns = encl_clock_ns()};
+    encl_process process;
     *result = (encl_process_result){.exit_code = -1, .first_ns = -1};
-    ENCL_TRY(encl_interrupt_check());
-    ENCL_TRY(merge_environment(environment, &merged));
-    ENCL_TRY(open_pipe(out));
-    ENCL_TRY(open_pipe(err));
-    program.start_ns = encl_clock_ns();
-    const int error = spawn(path, arguments, merged, out[1], err[1], &program.child);
-    if (error != 0) {
-        status = encl_fail(error == ENOENT ? ENCL_NOT_FOUND : ENCL_IO, "%s: cannot start: %s", path, strerror(error));
-        goto cleanup;
+    encl_status status = encl_interrupt_check();
+    if (status == ENCL_OK) {
+        status = encl_process_start(path, arguments, environment, false, &process);
     }
-    close(out[1]);
-    close(err[1]);
-    program.out = out[0];
-    program.err = err[0];
-    out[0] = out[1] = err[0] = err[1] = -1;
-    status = read_all(&program, result);
-    close_both((int[2]){program.out, program.err});
     if (status != ENCL_OK) {
-        end(&program);
+        return status;
     }
-    if (!program.reaped) {
-        reap(&program, 0);
+    status = read_all(&process, result);
+    if (status == ENCL_OK) {
+        encl_process_wait(&process);
+    } else {
+        end(&process);
     }
-    result->exit_code = WIFEXITED(program.ended) ? WEXITSTATUS(program.ended) : -1;
-    result->signal = WIFSIGNALED(program.ended) ? WTERMSIG(program.ended) : 0;
-cleanup:
-    close_both(out);
-    close_both(err);
-    free(merged);
+    result->exit_code = process.exit_code;
+    result->signal = process.signal;
     return status;
 }
 

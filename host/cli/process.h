@@ -1,8 +1,27 @@
-// Runs another program to its end and takes what it prints. No shell.
+// Other programs: started, waited for, and what they print taken. No shell.
 #ifndef ENCL_CLI_PROCESS_H
 #define ENCL_CLI_PROCESS_H
 
+#include <sys/types.h>
+
 #include "runtime/base/memory.h"
+
+// A program under way.
+typedef struct encl_process {
+    pid_t id;
+    int out, err;     // what it prints can be read here; −1: closed
+    int64_t start_ns; // just before it was started, by encl_clock_ns
+    int exit_code;    // when it was waited for; −1: ended by a signal
+    int signal;       // that one, else 0
+} encl_process;
+
+// arguments: argv, NULL-terminated, argv[0] included. environment: "NAME=value" texts, NULL-terminated, that replace or
+// join this process's; NULL: none. Standard input is empty. own_group: with all that it starts it can be killed as
+// group `id`, and a terminal's Ctrl-C reaches only this process. NOT_FOUND or IO where it cannot be started.
+encl_status encl_process_start(const char *path, char *const *arguments, char *const *environment, bool own_group,
+                               encl_process *process);
+// Once, after a start that succeeded: closes the pipes and waits for the end, however long that takes.
+void encl_process_wait(encl_process *process);
 
 typedef struct encl_process_result {
     encl_string out; // text is NULL where nothing was printed
@@ -12,10 +31,8 @@ typedef struct encl_process_result {
     int64_t first_ns; // from just before the start to the first byte of its output; −1: there was none
 } encl_process_result;
 
-// arguments: argv, NULL-terminated, argv[0] included. environment: "NAME=value" texts, NULL-terminated, that replace or
-// join this process's; NULL: none. Standard input is empty. That the program fails is told in *result, not by the
-// status; NOT_FOUND or IO where it cannot be started. After Ctrl-C it is ended and the status is INTERRUPTED. The
-// caller frees *result, also after a failure.
+// Starts a program and reads it to its end. That the program fails is told in *result, not by the status. After Ctrl-C
+// it is ended and the status is INTERRUPTED. The caller frees *result, also after a failure.
 encl_status encl_process_run(const char *path, char *const *arguments, char *const *environment,
                              encl_process_result *result);
 void encl_process_free(encl_process_result *result);

@@ -6,17 +6,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "host/cli/doctor/doctor.h"
 #include "host/cli/interrupt.h"
+#include "host/cli/process.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 
 enum {
-    LINE_PIPE = 3, // the child's descriptor for its lines
     LINE_LIMIT = 1 << 20,
     READ_BYTES = 4096,
     REDRAW_MS = 200,
@@ -25,19 +23,26 @@ enum {
 // ---- Starting one -----------------------------------------------------------------------------------------
 
 typedef struct child {
-    pid_t id;
-    int lines, said;   // ends to read from
-    encl_string text;  // of lines, as far as it came
-    encl_string words; // of what was said: the last line
+    encl_process process;
+    encl_string text;  // of its lines, as far as it came
+    encl_string words; // of what was said beside them: the last line
 } child;
 
-// Between fork and exec. Drivers write what they like to standard output and error; both go to `said`.
-static void become_child(const encl_doctor *doctor, const char *task, const char *vendors, int lines, int said) {
+// Its standard output is the pipe for its lines; before it calls a driver, it makes that another descriptor (see
+// doctor.c), because drivers write what they like to standard output and error. Both go to `err`.
+static encl_status start_child(const encl_doctor *doctor, const char *task, const char *vendors, child *started) {
     const char *level = doctor->globals->level >= ENCL_LOG_INFO ? "-v" : "-q";
-    char marked[1024]; // a task of nobody else's
-    const int length = snprintf(marked, sizeof marked, "%ld/%s", (long)getppid(), task);
-    const char *arguments[16] = {"encl", level, "doctor", "--child", marked};
-    size_t count = 5;
+    const char *arguments[16] = {"encl", level, "doctor", "--child"};
+    size_t count = 4;
+    encl_string marked = {0}; // a task of nobody else's
+    encl_string folder = {0};
+    encl_status status = ENCL_OK;
+    *started = (child){0};
+    ENCL_TRY(encl_string_format(&marked, "%ld/%s", (long)getpid(), task));
+    if (vendors != NULL) {
+        ENCL_TRY(encl_string_format(&folder, "OCL_ICD_VENDORS=%s", vendors));
+    }
+    arguments[count++] = marked.text;
     if (doctor->globals->device != NULL) {
         arguments[count++] = "--device";
         arguments[count++] = doctor->globals->device;
@@ -45,55 +50,14 @@ static void become_child(const encl_doctor *doctor, const char *task, const char
     if (doctor->settings->quick) {
         arguments[count++] = "--quick";
     }
-    if (length < 0 || (size_t)length >= sizeof marked) {
-        _exit(126);
-    }
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    setpgid(0, 0); // with the compilers that drivers start, it can be killed at once
-    const int input = open("/dev/null", O_RDONLY);
-    // `lines` may be one of the numbers that it and the others shall have.
-    const int apart = fcntl(lines, F_DUPFD, LINE_PIPE + 1);
-    const int apart_said = fcntl(said, F_DUPFD, LINE_PIPE + 1);
-    if (input < 0 || dup2(input, STDIN_FILENO) < 0 || dup2(apart_said, STDOUT_FILENO) < 0 ||
-        dup2(apart_said, STDERR_FILENO) < 0 || dup2(apart, LINE_PIPE) < 0) {
-        _exit(126);
-    }
-    close(apart);
-    close(apart_said);
-    if (vendors != NULL) {
-        setenv("OCL_ICD_VENDORS", vendors, 1);
-    }
-    execv("/proc/self/exe", (char *const *)arguments);
-    _exit(127);
-}
-
-static encl_status start_child(const encl_doctor *doctor, const char *task, const char *vendors, child *started) {
-    int lines[2] = {-1, -1};
-    int said[2] = {-1, -1};
-    *started = (child){.id = -1, .lines = -1, .said = -1};
-    if (pipe2(lines, O_CLOEXEC) != 0 || pipe2(said, O_CLOEXEC) != 0) {
-        const encl_status status = encl_fail(ENCL_IO, "cannot make a pipe: %s", strerror(errno));
-        if (lines[0] >= 0) {
-            close(lines[0]);
-            close(lines[1]);
-        }
-        return status;
-    }
-    const pid_t id = fork();
-    if (id == 0) {
-        become_child(doctor, task, vendors, lines[1], said[1]);
-    }
-    const int error = errno;
-    close(lines[1]);
-    close(said[1]);
-    if (id < 0) {
-        close(lines[0]);
-        close(said[0]);
-        return encl_fail(ENCL_IO, "cannot start a process: %s", strerror(error));
-    }
-    fcntl(said[0], F_SETFL, O_NONBLOCK);
-    *started = (child){.id = id, .lines = lines[0], .said = said[0]};
-    return ENCL_OK;
+    // In a group of its own: with the compilers that drivers start, it can be killed at once.
+    ENCL_TRY(encl_process_start("/proc/self/exe", (char *const *)arguments, (char *const[]){folder.text, NULL}, true,
+                                &started->process));
+    fcntl(started->process.err, F_SETFL, O_NONBLOCK);
+cleanup:
+    encl_string_free(&marked);
+    encl_string_free(&folder);
+    return status;
 }
 
 // ---- Listening --------------------------------------------------------------------------------------------
@@ -101,7 +65,8 @@ static encl_status start_child(const encl_doctor *doctor, const char *task, cons
 // Keeps the last line that holds something.
 static encl_status hear(child *c) {
     char bytes[READ_BYTES];
-    for (ssize_t length = read(c->said, bytes, sizeof bytes); length > 0; length = read(c->said, bytes, sizeof bytes)) {
+    const int said = c->process.err;
+    for (ssize_t length = read(said, bytes, sizeof bytes); length > 0; length = read(said, bytes, sizeof bytes)) {
         if (encl_log_enabled(ENCL_LOG_INFO)) {
             fwrite(bytes, 1, (size_t)length, stderr);
         }
@@ -171,7 +136,7 @@ static encl_status read_lines(encl_doctor *doctor, child *c, encl_doctor_child_e
                               encl_status (*line)(void *context, cJSON *line), void *context) {
     encl_status status = ENCL_OK;
     char bytes[READ_BYTES];
-    const ssize_t length = read(c->lines, bytes, sizeof bytes);
+    const ssize_t length = read(c->process.out, bytes, sizeof bytes);
     *open = length > 0 || (length < 0 && errno == EINTR);
     if (length <= 0) {
         return ENCL_OK;
@@ -199,8 +164,8 @@ static encl_status listen_to(encl_doctor *doctor, child *c, encl_doctor_child_en
     int64_t deadline = encl_clock_ns() + patience;
     bool open = true;
     while (open) {
-        struct pollfd sources[] = {{.fd = c->lines, .events = POLLIN},
-                                   {.fd = c->said, .events = POLLIN},
+        struct pollfd sources[] = {{.fd = c->process.out, .events = POLLIN},
+                                   {.fd = c->process.err, .events = POLLIN},
                                    {.fd = encl_interrupt_descriptor(), .events = POLLIN}};
         const int ready = poll(sources, sizeof sources / sizeof sources[0], REDRAW_MS);
         encl_status status = encl_interrupt_check();
@@ -227,7 +192,6 @@ encl_status encl_doctor_child_run(encl_doctor *doctor, const char *task, const c
                                   encl_status (*line)(void *context, cJSON *line), void *context,
                                   encl_doctor_child_end *end) {
     child c;
-    int state = 0;
     *end = (encl_doctor_child_end){.number = -1};
     encl_status status = start_child(doctor, task, vendors, &c);
     if (status != ENCL_OK) {
@@ -236,19 +200,15 @@ encl_status encl_doctor_child_run(encl_doctor *doctor, const char *task, const c
     doctor->progress.label = "checking";
     status = listen_to(doctor, &c, end, line, context);
     if (status != ENCL_OK || end->timed_out) {
-        kill(-c.id, SIGKILL);
-        kill(c.id, SIGKILL);
+        kill(-c.process.id, SIGKILL);
     }
-    while (waitpid(c.id, &state, 0) < 0 && errno == EINTR) {
-    }
+    encl_process_wait(&c.process);
     doctor->progress.label = "checking";
     if (!end->timed_out) {
-        end->signal = WIFSIGNALED(state) ? WTERMSIG(state) : 0;
-        end->exit_code = WIFEXITED(state) ? WEXITSTATUS(state) : 0;
+        end->signal = c.process.signal;
+        end->exit_code = c.process.signal != 0 ? 0 : c.process.exit_code;
     }
     last_words(&c, end->said);
-    close(c.lines);
-    close(c.said);
     encl_string_free(&c.text);
     encl_string_free(&c.words);
     return status;

@@ -1,8 +1,10 @@
 // encl doctor: does encl work here, and if not, why not?
 #include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "host/cli/doctor/doctor.h"
@@ -14,7 +16,6 @@ enum {
     KEY_QUICK,
     KEY_TIMEOUT,
     KEY_CHILD,
-    CHILD_PIPE = 3,
     DEFAULT_TIMEOUT_S = 120,
     MOST_CRASHES = 4, // of one device's checks, before it is given up
 };
@@ -290,15 +291,23 @@ static encl_status option(void *settings, int key, const char *value) {
     }
 }
 
+// The pipe to the parent, which was standard output. That goes where the error goes from now on, with all that drivers
+// say. NULL: the parent is not encl, or is no more.
+static FILE *take_pipe(const char *child, char **task) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const bool ours = strtol(child, task, 10) == (long)getppid() && **task == '/'; // child.c
+    const int pipe = ours ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1;
+    *task += ours ? 1 : 0;
+    return pipe >= 0 && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0 ? fdopen(pipe, "w") : NULL;
+}
+
 static encl_status run_child(const encl_call *call) {
     const encl_doctor_settings *settings = call->settings;
     char *task = NULL;
-    const bool ours = strtol(settings->child, &task, 10) == (long)getppid() && *task == '/'; // child.c
     int index = 0;
     int from = 0;
-    FILE *pipe = ours && fcntl(CHILD_PIPE, F_SETFD, FD_CLOEXEC) == 0 ? fdopen(CHILD_PIPE, "w") : NULL;
+    FILE *pipe = take_pipe(settings->child, &task);
     encl_status status = ENCL_OK;
-    task += ours ? 1 : 0;
     if (pipe == NULL) {
         return encl_fail(ENCL_INVALID, "--child is for encl itself");
     }
