@@ -152,4 +152,12 @@ static inline void survives_damage(encl_read_function *read, const uint8_t *byte
     assert_true(refused > 0);
 }
 
+static inline const encl_tensor *find_tensor(const encl_checkpoint *checkpoint, const char *name) {
+    const encl_tensor *tensor = encl_checkpoint_find(checkpoint, name);
+    if (tensor == NULL) {
+        fail_msg("no tensor '%s'", name);
+    }
+    return tensor;
+}
+
 #endif
