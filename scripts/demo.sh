@@ -48,11 +48,13 @@ show similarity "$model" \
     "At twelve o'clock there is a railway connection to the seaside." \
     "My cat refuses to eat anything but fish." \
     "What do felines like for dinner?"
-show profile "$model" \
+show profile "$model" --html build/profile.html \
     "OpenCL lets one program run on graphics processors, central processors and other devices of many vendors." \
     "An encoder reads a whole text at once and gives every word a vector that knows about all the others." \
     "Most of the work is in matrix products; attention, normalization and activations share the rest." \
     "The first figure to look at is the share of time that each operator takes, the second how near it comes to \
 what the device can do."
 say ""
-say "Next: \`build/release/encl --help', docs/, and scripts/test.sh, which runs all tests."
+say "The same profile as a page to open in a browser: build/profile.html"
+say "Next: \`build/release/encl doctor' checks this machine's OpenCL, \`encl --help' lists the commands, docs/ explains
+them, and scripts/test.sh runs all tests."

@@ -100,13 +100,22 @@ int32_t encl_kernel_tile_rows(const encl_kernel_row *row) {
     return row->grid[0].axis == ENCL_AXIS_ROWS ? row->grid[0].block : 1;
 }
 
-size_t encl_kernel_choose_height(const encl_kernel_row *const *rows, size_t count, int32_t m) {
+// What a row of the tile costs more where its sums do not fit the registers and move to memory and back. Instruction
+// sets with registers of 16 floats have 32 of them, narrower ones are taken to have 16. Measured with AVX2 (8 floats,
+// 16 registers): tiles of 8 x 32 make 64 GF/s, of 4 x 32, whose sums just fit, 108.
+static double spill_cost(int32_t height, uint32_t float_width) {
+    const uint32_t width = float_width > 0 ? float_width : 1;
+    const uint32_t registers = width >= 16 ? 32 : 16;
+    return (uint32_t)height * ENCL_PANEL / width > registers ? 1.7 : 1;
+}
+
+size_t encl_kernel_choose_height(const encl_kernel_row *const *rows, size_t count, int32_t m, uint32_t float_width) {
     size_t best = 0;
     double best_cost = 0;
     for (size_t i = 0; i < count; i++) {
         const int32_t height = encl_kernel_tile_rows(rows[i]);
         const int32_t padded = (m + height - 1) / height * height;
-        const double cost = padded * (1.0 + 1.0 / height);
+        const double cost = padded * (1.0 + 1.0 / height) * spill_cost(height, float_width);
         if (i == 0 || cost < best_cost) {
             best = i;
             best_cost = cost;

@@ -49,8 +49,9 @@ size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_f
 
 // Of rows that are tile heights of one product, that for M rows of it: fewest padded rows, weighed by the loads of
 // weights that the rows of a tile share. One launch does all rows: a second one for the rest would read all weights
-// again, which costs as much as some 20 rows. The index in rows; count must not be 0.
-size_t encl_kernel_choose_height(const encl_kernel_row *const *rows, size_t count, int32_t m);
+// again, which costs as much as some 20 rows. A tile that does not fit the registers is dearer: float_width is what one
+// of them holds (encl_device_info.native_float_width). The index in rows; count must not be 0.
+size_t encl_kernel_choose_height(const encl_kernel_row *const *rows, size_t count, int32_t m, uint32_t float_width);
 
 // Rows of the output that a work-group covers, or 1.
 int32_t encl_kernel_tile_rows(const encl_kernel_row *row);

@@ -217,11 +217,15 @@ static void heights_are_chosen_by_rows(void **state) {
     (void)state;
     const encl_kernel_row *rows[] = {find_row("linear_tile_8"), find_row("linear_tile_4")};
     const encl_kernel_row *plain = find_row("linear_plain");
-    assert_int_equal(encl_kernel_choose_height(rows, 2, 8), 0);
-    assert_int_equal(encl_kernel_choose_height(rows, 2, 1), 1);
-    assert_int_equal(encl_kernel_choose_height(rows, 2, 4), 1);
-    assert_int_equal(encl_kernel_choose_height(rows, 2, 4096), 0);
-    assert_int_equal(encl_kernel_choose_height(&plain, 1, 100), 0);
+    enum { AVX512 = 16, AVX2 = 8 };
+    assert_int_equal(encl_kernel_choose_height(rows, 2, 8, AVX512), 0);
+    assert_int_equal(encl_kernel_choose_height(rows, 2, 1, AVX512), 1);
+    assert_int_equal(encl_kernel_choose_height(rows, 2, 4, AVX512), 1);
+    assert_int_equal(encl_kernel_choose_height(rows, 2, 4096, AVX512), 0);
+    assert_int_equal(encl_kernel_choose_height(rows, 2, 8, AVX2), 1); // 8 x 32 sums do not fit 16 registers
+    assert_int_equal(encl_kernel_choose_height(rows, 2, 4096, AVX2), 1);
+    assert_int_equal(encl_kernel_choose_height(rows, 2, 4096, 1), 0); // nor does anything else
+    assert_int_equal(encl_kernel_choose_height(&plain, 1, 100, AVX512), 0);
     assert_true(encl_kernel_prefers_library(ENCL_GEMM_AUTO, ENCL_FAMILY_GROUP, false));
     assert_false(encl_kernel_prefers_library(ENCL_GEMM_AUTO, ENCL_FAMILY_GROUP, true));
     assert_false(encl_kernel_prefers_library(ENCL_GEMM_AUTO, ENCL_FAMILY_TILE, false));
