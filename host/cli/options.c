@@ -234,7 +234,14 @@ encl_status encl_option_integers(const char *option, const char *text, int64_t m
     ENCL_TRY(encl_allocate(strlen(text) / 2 + 1, sizeof(int64_t), &list)); // a number and its comma
     char *rest = copy;
     for (char *word = strsep(&rest, ","); word != NULL; word = strsep(&rest, ",")) {
-        ENCL_TRY(encl_option_integer(option, word, minimum, maximum, &((int64_t *)list)[length]));
+        int64_t *numbers = list;
+        ENCL_TRY(encl_option_integer(option, word, minimum, maximum, &numbers[length]));
+        for (size_t i = 0; i < length; i++) {
+            if (numbers[i] == numbers[length]) {
+                status = encl_fail(ENCL_INVALID, "%s: found %s twice, expected each number once", option, word);
+                goto cleanup;
+            }
+        }
         length++;
     }
     *values = list;

@@ -18,7 +18,7 @@ void encl_options_help(const encl_command *command);
 encl_status encl_option_integer(const char *option, const char *text, int64_t minimum, int64_t maximum, int64_t *value);
 // The same for a number with a fraction.
 encl_status encl_option_number(const char *option, const char *text, double minimum, double maximum, double *value);
-// A comma list of whole numbers. Caller frees *values.
+// A comma list of whole numbers, each once: every number makes cases of its own name. Caller frees *values.
 encl_status encl_option_integers(const char *option, const char *text, int64_t minimum, int64_t maximum,
                                  int64_t **values, size_t *count);
 // Only says what is wrong with such a list, for options whose numbers are taken later.

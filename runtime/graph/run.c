@@ -89,20 +89,16 @@ static encl_profile_record describe(const encl_event *run, const encl_step *step
                                 .rows = shape->rows - shape->first_row,
                                 .columns = shape->columns,
                                 .depth = shape->depth};
-    encl_shape cost = *shape;
-    double keys = 0;
-    cost.rows = what.rows;
+    encl_operator_work work = {.tokens = (int32_t)run->counts[ENCL_COUNT_TOKENS]};
     if (step->op == ENCL_OP_ATTENTION) {
-        keys = run->keys[step->count - ENCL_COUNT_BLOCKS_ALL];
+        work.pairs = run->keys[step->count - ENCL_COUNT_BLOCKS_ALL];
         what.columns = shape->heads * shape->head_size;
         what.rows = (int32_t)run->counts[step->count == ENCL_COUNT_BLOCKS_ALL     ? ENCL_COUNT_TOKENS
                                          : step->count == ENCL_COUNT_BLOCKS_FIRST ? ENCL_COUNT_SEQUENCES
                                                                                   : ENCL_COUNT_SELECTED];
-        cost.rows = what.rows;
-    } else if (step->op == ENCL_OP_POOL) {
-        cost.rows = (int32_t)run->counts[ENCL_COUNT_TOKENS];
+        work.queries = what.rows;
     }
-    encl_operator_cost(step->op, &cost, keys, &what.flops, &what.bytes);
+    encl_operator_cost(step->op, shape, &work, &what.flops, &what.bytes);
     return what;
 }
 

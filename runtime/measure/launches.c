@@ -176,6 +176,18 @@ static encl_status keep_wall(timing *t, int64_t ns) {
     return status;
 }
 
+// A driver whose times were sane at first may still give some that are not: those are no samples.
+static encl_status time_sanely(timing *t, int64_t inner, int64_t *ns) {
+    for (int i = 0; i < TRIES; i++) {
+        const encl_status status = time_by_device(t, inner, ns);
+        if (status != ENCL_OK || *ns >= inner) {
+            return status;
+        }
+    }
+    return encl_fail(ENCL_DEVICE, "the device's clock: found %d samples with times out of order or next to nothing",
+                     TRIES);
+}
+
 static encl_status once(void *context, int64_t *ns) {
     timing *t = context;
     encl_status status = ENCL_OK;
@@ -188,14 +200,14 @@ static encl_status once(void *context, int64_t *ns) {
     if (times->timer[0] == 'w') {
         ENCL_TRY(time_by_host(t, times->inner, ns));
     } else {
-        ENCL_TRY(time_by_device(t, times->inner, ns));
+        ENCL_TRY(time_sanely(t, times->inner, ns));
         if (t->of->wall) {
             int64_t wall = 0;
             ENCL_TRY(time_by_host(t, times->inner, &wall));
             ENCL_TRY(keep_wall(t, wall / times->inner));
         }
     }
-    *ns = (*ns < 0 ? 0 : *ns) / times->inner;
+    *ns /= times->inner;
 cleanup:
     return status;
 }

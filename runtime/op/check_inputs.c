@@ -293,21 +293,16 @@ cleanup:
     return status;
 }
 
-// The cost of the operator counts queries and tokens where the launch counts blocks and sequences.
 static void add_up_cost(encl_check_inputs *b) {
-    encl_shape cost = b->shape;
-    double keys = 0;
-    cost.rows -= b->op == ENCL_OP_LINEAR ? cost.first_row : 0;
+    encl_operator_work work = {.tokens = b->tokens};
     if (b->op == ENCL_OP_ATTENTION) {
         const encl_attention_block *blocks = b->operands[3].host;
-        cost.rows = (int32_t)(b->out_words / (size_t)b->shape.out_stride);
+        work.queries = (int32_t)(b->out_words / (size_t)b->shape.out_stride);
         for (int32_t i = 0; i < b->shape.rows; i++) {
-            keys += (double)blocks[i].queries * blocks[i].keys;
+            work.pairs += (double)blocks[i].queries * blocks[i].keys;
         }
-    } else if (b->op == ENCL_OP_POOL) {
-        cost.rows = b->tokens;
     }
-    encl_operator_cost(b->op, &cost, keys, &b->flops, &b->bytes);
+    encl_operator_cost(b->op, &b->shape, &work, &b->flops, &b->bytes);
 }
 
 encl_status encl_check_inputs_make(const encl_kernel_row *row, const encl_check_case *check,

@@ -96,11 +96,27 @@ encl_status encl_operator_options(encl_operator op, const encl_shape *shape, enc
     }
 }
 
-void encl_operator_cost(encl_operator op, const encl_shape *shape, double keys, double *flops, double *bytes) {
-    const double m = shape->rows;
+static double activation_flops(encl_activation activation) {
+    switch (activation) {
+    case ENCL_ACTIVATION_NONE:
+        return 0;
+    case ENCL_ACTIVATION_RELU:
+        return 1;
+    case ENCL_ACTIVATION_GELU:
+    case ENCL_ACTIVATION_GELU_TANH:
+        return 9;
+    default: // SILU, TANH: an exponential and a division
+        return 5;
+    }
+}
+
+void encl_operator_cost(encl_operator op, const encl_shape *shape, const encl_operator_work *work, double *flops,
+                        double *bytes) {
+    const double m = shape->rows - shape->first_row;
     const double n = shape->columns;
     const double k = shape->depth;
     const double width = (double)shape->heads * shape->head_size;
+    const double tokens = work->tokens;
     *flops = 0;
     switch (op) {
     case ENCL_OP_EMBED:
@@ -112,25 +128,25 @@ void encl_operator_cost(encl_operator op, const encl_shape *shape, double keys, 
         *bytes = 4 * (m * k + n * k + n + m * n * (shape->residual ? 2 : 1));
         break;
     case ENCL_OP_EPILOGUE:
-        *flops = m * n * (shape->residual ? 2 : 1);
-        *bytes = 4 * m * n * (shape->residual ? 3 : 2);
+        *flops = m * n * ((shape->residual ? 2 : 1) + activation_flops(shape->activation));
+        *bytes = 4 * (m * n * (shape->residual ? 3 : 2) + n);
         break;
     case ENCL_OP_PACK:
         *bytes = 8 * m * k;
         break;
     case ENCL_OP_KEYS:
-        *bytes = 8 * m * ENCL_PANEL * width;
+        *bytes = 4 * (tokens + m * ENCL_PANEL) * width;
         break;
     case ENCL_OP_ATTENTION:
-        *flops = 4 * keys * width + 5 * keys * shape->heads;
-        *bytes = 4 * 4 * m * width;
+        *flops = 4 * work->pairs * width + 5 * work->pairs * shape->heads;
+        *bytes = 4 * (2.0 * work->queries + 2 * tokens) * width;
         break;
     case ENCL_OP_LAYER_NORM:
         *flops = 7 * m * n;
-        *bytes = 8 * m * n;
+        *bytes = 4 * (2 * m * n + 2 * n);
         break;
     case ENCL_OP_POOL:
-        *bytes = 4 * m * n;
+        *bytes = 4 * ((shape->pooling == ENCL_POOLING_CLS ? m : tokens) + m) * n;
         break;
     case ENCL_OP_NORMALIZE:
         *flops = 3 * m * n;
@@ -141,7 +157,7 @@ void encl_operator_cost(encl_operator op, const encl_shape *shape, double keys, 
         *bytes = 4 * m * (n + encl_top_k_width(shape->columns, shape->top_k));
         break;
     default: // GATHER
-        *bytes = 8 * m * n;
+        *bytes = 4 * (2 * m * n + m);
         break;
     }
 }

@@ -97,8 +97,17 @@ size_t encl_operator_scalars(encl_operator op, const encl_shape *shape, encl_sca
 // Appends the build options that a node of this shape needs (" -DACTIVATION=1 -DRESIDUAL=0").
 encl_status encl_operator_options(encl_operator op, const encl_shape *shape, encl_string *options);
 
-// Floating-point operations and bytes of one call, each tensor counted once. `keys` is Σ queries · keys over the work
-// list of ATTENTION, else ignored.
-void encl_operator_cost(encl_operator op, const encl_shape *shape, double keys, double *flops, double *bytes);
+// What one call works on that its shape does not say; other operators leave it 0.
+typedef struct encl_operator_work {
+    int32_t tokens;  // KEYS, ATTENTION, POOL: rows of kv or x
+    int32_t queries; // ATTENTION: rows of q and out
+    double pairs;    // ATTENTION: Σ queries · keys over the work list
+} encl_operator_work;
+
+// Floating-point operations and bytes of one call. Bytes are those of each tensor, counted once; of a table, of the
+// rows that are read. Operations: 2 M N K of a product (what is fused into it is not counted), 7 an element of a
+// LayerNorm, 5 of a softmax, 9 of a GELU.
+void encl_operator_cost(encl_operator op, const encl_shape *shape, const encl_operator_work *work, double *flops,
+                        double *bytes);
 
 #endif

@@ -186,6 +186,29 @@ static void test_devices(void **state) {
     free_outcome(&result);
 }
 
+// Two cards of one kind.
+static void test_twins(void **state) {
+    (void)state;
+    static const char header[] = "{\"schema\":\"encl.bench/1\",\"kind\":\"model\",\"devices\":[{\"index\":0,"
+                                 "\"name\":\"one\"},{\"index\":1,\"name\":\"one\"}]}\n";
+    static const char row[] = "{\"case_id\":\"x\",\"device_id\":%d,\"samples_ns\":[%d]}\n";
+    two_files files = {{0}, {0}};
+    encl_string *texts[] = {&files.a, &files.b};
+    for (int i = 0; i < 2; i++) {
+        assert_ok(encl_string_append(texts[i], header, strlen(header)));
+        assert_ok(encl_string_format(texts[i], row, 0, 100));
+        assert_ok(encl_string_format(texts[i], row, 1, i == 0 ? 100 : 300));
+    }
+    finish(&files);
+    outcome result = COMPARE("--json");
+    parse_lines(&result);
+    assert_string_equal(text_of(result.lines[1], "device"), "one");
+    assert_true(fabs(number_of(result.lines[1], "ratio") - 1) < 1e-9);
+    assert_string_equal(text_of(result.lines[2], "device"), "one (2)");
+    assert_true(fabs(number_of(result.lines[2], "ratio") - 3) < 1e-9);
+    free_outcome(&result);
+}
+
 // ---- Bad input --------------------------------------------------------------------------------------------
 
 #define HEADER "{\"schema\":\"encl.bench/1\",\"kind\":\"model\",\"devices\":[{\"index\":0,\"name\":\"d\"}]}\n"
@@ -266,7 +289,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verdicts),    cmocka_unit_test(test_exit_codes),   cmocka_unit_test(test_table),
         cmocka_unit_test(test_failed_rows), cmocka_unit_test(test_other_device), cmocka_unit_test(test_devices),
-        cmocka_unit_test(test_bad_files),   cmocka_unit_test(test_cut),          cmocka_unit_test(test_misuse),
+        cmocka_unit_test(test_twins),       cmocka_unit_test(test_bad_files),    cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_misuse),
     };
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

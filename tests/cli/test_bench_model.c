@@ -158,16 +158,28 @@ static void test_start(void **state) {
     free_outcome(&result);
 }
 
-static void test_shape(void **state) {
+// Shapes have no file of weights; several are measured in one run.
+static void test_shapes(void **state) {
     (void)state;
     need_device();
-    outcome result =
-        RUN("", "bench", "model", "--shape", "minilm", QUICK, "--max-ms", "1", "--batch", "1", "--seq", "4", "--json");
+    outcome result = RUN("", "bench", "model", "--shape", "minilm,bge-small-zh", QUICK, "--max-ms", "1", "--batch", "1",
+                         "--seq", "4", "--json");
     parse_lines(&result);
-    assert_string_equal(text_of(result.lines[1], "case_id"), "minilm 1x4");
-    assert_true(cJSON_IsNull(cJSON_GetObjectItem(result.lines[1], "sha256")));
-    assert_int_equal(number_of(array_of(result.lines[0], "devices")->child, "index"), // on the device it says
-                     number_of(result.lines[1], "device_id"));
+    assert_int_equal(result.line_count, 2 + 2);
+    static const char *const names[] = {"minilm 1x4", "bge-small-zh 1x4"};
+    const size_t first = strcmp(text_of(result.lines[1], "model"), "minilm") == 0 ? 1 : 2; // the order is shuffled
+    for (size_t i = 0; i < 2; i++) {
+        const cJSON *row = result.lines[i == 0 ? first : 3 - first];
+        assert_string_equal(text_of(row, "case_id"), names[i]);
+        assert_true(cJSON_IsNull(cJSON_GetObjectItem(row, "sha256")));
+        assert_int_equal(number_of(array_of(result.lines[0], "devices")->child, "index"), // on the device it says
+                         number_of(row, "device_id"));
+    }
+    const cJSON *models = array_of(result.lines[0], "models");
+    assert_int_equal(cJSON_GetArraySize(models), 2);
+    assert_string_equal(text_of(models->child->next, "name"), "bge-small-zh");
+    assert_int_equal(number_of(models->child, "hidden"), 384);
+    assert_int_equal(number_of(models->child->next, "hidden"), 512);
     free_outcome(&result);
 }
 
@@ -179,6 +191,9 @@ static void test_misuse(void **state) {
     expect_misuse(RUN("", "bench", "model", model, "--lengths", "x", "--start", "1"),
                   "--start: found beside --lengths");
     expect_misuse(RUN("", "bench", "model", model, "--batch", "1,,2"), "--batch: found ''");
+    expect_misuse(RUN("", "bench", "model", model, "--batch", "2,1,2"), "--batch: found 2 twice");
+    expect_misuse(RUN("", "bench", "model", model, "--csv", "one", "--jsonl", "one"),
+                  "--jsonl: found one, which --csv");
     expect_misuse(RUN("", "bench", "model", model, "--depth", "3"), "--depth: found '3'");
     expect_misuse(RUN("", "bench", "model", model, "--pooling", "sum"), "sum");
 }
@@ -187,7 +202,11 @@ static void test_bad_input(void **state) {
     (void)state;
     need_device();
     expect_bad(RUN("", "bench", "model", "no-such-model"), "no-such-model");
-    expect_bad(RUN("", "bench", "model", "--shape", "huge"), "huge");
+    expect_bad(RUN("", "bench", "model", "--shape", "base,huge"), "shape 'huge'");
+    expect_bad(RUN("", "bench", "model", "--shape", "base,rbt3,base"), "--shape: found base twice");
+    expect_bad(RUN("", "bench", "model", "--shape", "minilm,rbt3", "--seq", "513"), "expected at most 512 for minilm");
+    expect_bad(RUN("", "bench", "model", model, "--precision", "int8"), "--precision int8");
+    expect_bad(RUN("", "bench", "kernels", "--precision", "fp16"), "--precision fp16");
     expect_bad(RUN("", "bench", "model", model, "--seq", "81"), "--seq 81: expected at most 80 for tiny-bert");
     expect_bad(RUN("", "bench", "model", model, "--batch", "65536", "--seq", "80"), "--batch 65536, --seq 80: found");
     expect_bad(RUN("", "bench", "model", model, "--lengths", in_folder("none.txt")), "none.txt");
@@ -201,7 +220,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),    cmocka_unit_test(test_order),   cmocka_unit_test(test_cache),
         cmocka_unit_test(test_settings), cmocka_unit_test(test_lengths), cmocka_unit_test(test_start),
-        cmocka_unit_test(test_shape),    cmocka_unit_test(test_misuse),  cmocka_unit_test(test_bad_input),
+        cmocka_unit_test(test_shapes),   cmocka_unit_test(test_misuse),  cmocka_unit_test(test_bad_input),
     };
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

@@ -54,13 +54,14 @@ static bool measures(const encl_command *command) {
 }
 
 static encl_status check(const encl_call *call) {
+    const settings *chosen = call->settings;
     encl_string list = {0};
     encl_status status = ENCL_OK;
     for (const encl_command *const *at = encl_command_bench.commands; *at != NULL && status == ENCL_OK; at++) {
         const char *name = strchr((*at)->name, ' ') + 1;
         if (measures(*at) && strcmp(name, call->arguments[0]) == 0) {
             encl_string_free(&list);
-            return ENCL_OK;
+            return encl_bench_options_check(&chosen->compare.bench);
         }
         status = measures(*at) ? encl_string_list(&list, name) : ENCL_OK;
     }

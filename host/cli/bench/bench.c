@@ -55,6 +55,10 @@ encl_status encl_bench_options_check(const encl_bench_options *options) {
         return encl_fail(ENCL_INVALID, "--min-ms: found %lld, expected at most --max-ms, which is %lld",
                          (long long)options->min_ms, (long long)options->max_ms);
     }
+    if (options->csv != NULL && options->jsonl != NULL && strcmp(options->csv, options->jsonl) == 0) {
+        return encl_fail(ENCL_INVALID, "--jsonl: found %s, which --csv writes too, expected another file",
+                         options->jsonl);
+    }
     return ENCL_OK;
 }
 
@@ -94,8 +98,10 @@ encl_status encl_bench_devices(const encl_globals *globals, const encl_device **
     const encl_device *const *all = NULL;
     size_t capacity = 0;
     size_t chosen = 0;
+    encl_executable_options computes;
     *devices = NULL;
     *count = 0;
+    ENCL_TRY(encl_globals_executable(globals, &computes)); // for its errors
     ENCL_TRY(encl_devices(&all, &capacity));
     ENCL_TRY(encl_allocate(capacity, sizeof *all, &memory));
     ENCL_TRY(encl_device_select(globals->device, memory, capacity, &chosen));

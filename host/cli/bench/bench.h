@@ -69,12 +69,13 @@ enum {
 // clang-format on
 // Takes one of these options.
 encl_status encl_bench_option(encl_bench_options *options, int key, const char *value);
-// What only all options together tell: INVALID where --min-ms is more than --max-ms.
+// What only all options together tell: INVALID where --min-ms is more than --max-ms, or two outputs are one file.
 encl_status encl_bench_options_check(const encl_bench_options *options);
 // How to sample by these options; the sampling asks encl_interrupt_check before every sample.
 encl_sampling encl_bench_sampling(const encl_bench_options *options);
 uint64_t encl_bench_seed(const encl_bench_options *options); // 1 where none was given
-// The devices that --device chooses (several are allowed here). Caller frees *devices (not what they point to).
+// The devices that --device chooses (several are allowed here); UNSUPPORTED where there are no kernels of --precision.
+// Caller frees *devices (not what they point to).
 encl_status encl_bench_devices(const encl_globals *globals, const encl_device ***devices, size_t *count);
 // A seeded order of 0 … count − 1 to run cases in. Caller frees.
 encl_status encl_bench_order(size_t count, uint64_t seed, size_t **order);

@@ -10,6 +10,11 @@ static encl_status take_option(void *taken, int key, const char *value) {
     return encl_compare_option(taken, key, value);
 }
 
+static encl_status check(const encl_call *call) {
+    const encl_compare_options *chosen = call->settings;
+    return encl_bench_options_check(&chosen->bench);
+}
+
 static encl_status compare(encl_call *call) {
     const encl_compare_options *chosen = call->settings;
     encl_status status = ENCL_OK;
@@ -38,5 +43,6 @@ const encl_command encl_command_bench_compare = {
     .maximum = 2,
     .settings_bytes = sizeof(encl_compare_options),
     .option = take_option,
+    .check = check,
     .run = compare,
 };

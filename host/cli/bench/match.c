@@ -213,7 +213,7 @@ cleanup:
 }
 
 static cJSON *side_block(const encl_bench_file *file) {
-    static const char *const keys[] = {"encl", "run", "host", "devices", "model"};
+    static const char *const keys[] = {"encl", "run", "host", "devices", "models"};
     encl_line line;
     encl_line_start(&line);
     encl_line_text(&line, "place", file->place);

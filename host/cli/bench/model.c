@@ -1,15 +1,12 @@
 // encl bench model: how fast a model runs, and how soon.
 #include "host/cli/bench/model.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "host/cli/options.h"
 #include "host/cli/output.h"
-#include "runtime/base/clock.h"
-#include "runtime/base/hash.h"
 #include "runtime/base/log.h"
 
 enum {
@@ -23,31 +20,11 @@ enum {
     KEY_START,
     KEY_ONCE,
 };
-enum {
-    LIST_LIMIT = 1 << 16,
-    SEQ_DEFAULT = 128, // or what the model takes
-    POOLING_LIMIT = 8,
-    STARTS_LIMIT = 1000,
-    LENGTHS_LIMIT = 1 << 26, // bytes of the file
-    SEED = 1,                // of a shape's weights: the same whatever --seed says
-};
-
-typedef struct settings {
-    encl_bench_options bench;
-    const char *shape;
-    const char *batch, *seq; // comma lists
-    const char *lengths;
-    int64_t depth;
-    bool tokens;
-    const char *pooling_text;
-    encl_pooling pooling[POOLING_LIMIT];
-    size_t pooling_count;
-    int64_t starts;
-    bool once; // this is such a fresh process: run once, say so, end
-} settings;
+enum { STARTS_LIMIT = 1000 };
 
 static const struct argp_option options[] = {
-    {"shape", KEY_SHAPE, "NAME", 0, "A model of this shape with random weights: minilm, rbt3, base, large, …", 0},
+    {"shape", KEY_SHAPE, "LIST", 0,
+     "Models of these shapes with random weights: minilm, rbt3, base, large, …; '?' lists all", 0},
     {"batch", KEY_BATCH, "LIST", 0, "Sequences in a batch (default 1,8)", 0},
     {"seq", KEY_SEQ, "LIST", 0, "Tokens in a sequence (default 128)", 0},
     {"lengths", KEY_LENGTHS, "FILE", 0,
@@ -64,17 +41,17 @@ static const struct argp_option options[] = {
 };
 
 static encl_status take_option(void *taken, int key, const char *value) {
-    settings *chosen = taken;
+    encl_model_settings *chosen = taken;
     switch (key) {
     case KEY_SHAPE:
         chosen->shape = value;
         return ENCL_OK;
     case KEY_BATCH:
         chosen->batch = value;
-        return encl_option_integers_check("--batch", value, 1, LIST_LIMIT);
+        return encl_option_integers_check("--batch", value, 1, ENCL_MODEL_LIST_MOST);
     case KEY_SEQ:
         chosen->seq = value;
-        return encl_option_integers_check("--seq", value, 1, LIST_LIMIT);
+        return encl_option_integers_check("--seq", value, 1, ENCL_MODEL_LIST_MOST);
     case KEY_LENGTHS:
         chosen->lengths = value;
         return ENCL_OK;
@@ -85,7 +62,7 @@ static encl_status take_option(void *taken, int key, const char *value) {
         return ENCL_OK;
     case KEY_POOLING:
         chosen->pooling_text = value;
-        return encl_pooling_parse(value, chosen->pooling, POOLING_LIMIT, &chosen->pooling_count);
+        return encl_pooling_parse(value, chosen->pooling, ENCL_MODEL_POOLINGS, &chosen->pooling_count);
     case KEY_START:
         return encl_option_integer("--start", value, 1, STARTS_LIMIT, &chosen->starts);
     case KEY_ONCE:
@@ -97,7 +74,7 @@ static encl_status take_option(void *taken, int key, const char *value) {
 }
 
 static encl_status check(const encl_call *call) {
-    const settings *chosen = call->settings;
+    const encl_model_settings *chosen = call->settings;
     if (chosen->shape == NULL && call->argument_count == 0) {
         return encl_fail(ENCL_INVALID, "found neither MODEL nor --shape, expected one of them");
     }
@@ -114,209 +91,32 @@ static encl_status check(const encl_call *call) {
     return encl_bench_options_check(&chosen->bench);
 }
 
-// ---- Cases ------------------------------------------------------------------------------------------------
+// ---- Opening ----------------------------------------------------------------------------------------------
 
 typedef struct model_bench {
     const encl_call *call;
-    const settings *settings;
-    const encl_model_info *info;
-    encl_model *model;
-    int64_t open_ns;
-    char sha256[ENCL_HASH_TEXT]; // of the weights' file; "" of a shape
+    const encl_model_settings *settings;
+    encl_model_cases cases;
     encl_embed_options embed;
     encl_executable_options executable;
     const encl_device **devices;
     size_t device_count;
     encl_peaks *peaks;        // [device_count]
     const encl_peaks **known; // [device_count] into peaks; NULL within: never measured
-    encl_model_case *cases;
-    size_t case_count;
-    size_t *order; // of devices × cases
+    size_t *order;            // of devices × cases
     encl_bench *bench;
     size_t errors;
 } model_bench;
 
-// The shape's name, or the last part of the model's path: the same wherever the model lies.
-static const char *model_name(const model_bench *run) {
-    if (run->settings->shape != NULL) {
-        return run->settings->shape;
-    }
-    const char *path = run->call->arguments[0];
-    const char *slash = strrchr(path, '/');
-    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
-}
-
-static encl_status name_case(const model_bench *run, encl_model_case *named) {
-    const settings *chosen = run->settings;
-    encl_string name = {0};
-    encl_status status = encl_string_format(&name, "%s ", model_name(run));
-    if (status == ENCL_OK && named->stream) {
-        const char *slash = strrchr(chosen->lengths, '/');
-        status = encl_string_format(&name, "%s", slash != NULL ? slash + 1 : chosen->lengths);
-    } else if (status == ENCL_OK) {
-        status = encl_string_format(&name, "%dx%d", named->batch, named->length);
-    }
-    if (status == ENCL_OK && (chosen->tokens || chosen->pooling_text != NULL)) {
-        status = encl_string_format(&name, " %s", chosen->tokens ? "tokens" : chosen->pooling_text);
-    }
-    if (status == ENCL_OK && chosen->depth > 0) {
-        status = encl_string_format(&name, " depth %d", (int)chosen->depth);
-    }
-    named->name = name.text;
-    return status;
-}
-
-static encl_status make_even_cases(model_bench *run) {
-    const settings *chosen = run->settings;
-    encl_status status = ENCL_OK;
-    int64_t *batches = NULL;
-    int64_t *lengths = NULL;
-    size_t batch_count = 0;
-    size_t length_count = 0;
-    void *memory = NULL;
-    char usual[16];
-    ENCL_TRY(encl_option_integers("--batch", chosen->batch != NULL ? chosen->batch : "1,8", 1, LIST_LIMIT, &batches,
-                                  &batch_count));
-    snprintf(usual, sizeof usual, "%d",
-             (int)(run->info->max_length < SEQ_DEFAULT ? run->info->max_length : SEQ_DEFAULT));
-    ENCL_TRY(encl_option_integers("--seq", chosen->seq != NULL ? chosen->seq : usual, 1, LIST_LIMIT, &lengths,
-                                  &length_count));
-    ENCL_TRY(encl_allocate(batch_count * length_count, sizeof *run->cases, &memory));
-    run->cases = memory;
-    run->case_count = batch_count * length_count;
-    for (size_t i = 0; i < run->case_count; i++) {
-        encl_model_case *made = &run->cases[i];
-        made->batch = (int32_t)batches[i / length_count];
-        made->length = (int32_t)lengths[i % length_count];
-        if (made->length > run->info->max_length) {
-            status = encl_fail(ENCL_INVALID, "--seq %d: expected at most %lld for %s", made->length,
-                               (long long)run->info->max_length, model_name(run));
-            goto cleanup;
-        }
-        made->tokens = chosen->tokens;
-        ENCL_TRY(name_case(run, made));
-        ENCL_TRY(encl_random_batch_even(made->batch, made->length, run->info->vocabulary,
-                                        encl_bench_seed(&chosen->bench), &made->made));
-    }
-cleanup:
-    free(batches);
-    free(lengths);
-    return status;
-}
-
-// One length a line; empty lines do not count.
-static encl_status read_lengths(const char *path, int64_t most, int32_t **lengths, size_t *count) {
-    encl_status status = ENCL_OK;
-    char *text = NULL;
-    size_t bytes = 0;
-    size_t capacity = 0;
-    void *list = NULL;
-    *lengths = NULL;
-    *count = 0;
-    ENCL_TRY(encl_file_read(path, LENGTHS_LIMIT, &text, &bytes));
-    size_t line_number = 1;
-    for (char *line = text; line < text + bytes; line_number++) {
-        char *next = line + strcspn(line, "\n");
-        char *end = line + strcspn(line, "\r\n");
-        *end = '\0';
-        if (end > line) {
-            char place[512];
-            int64_t length = 0;
-            snprintf(place, sizeof place, "%s:%zu", path, line_number);
-            ENCL_TRY(encl_option_integer(place, line, 1, most, &length));
-            ENCL_TRY(encl_reserve(&list, &capacity, *count + 1, sizeof(int32_t)));
-            ((int32_t *)list)[(*count)++] = (int32_t)length;
-        }
-        line = next + 1;
-    }
-    if (*count == 0 || *count > INT32_MAX - 1) {
-        status = encl_fail(ENCL_INVALID, "%s: found %zu lengths, expected at least one", path, *count);
-        goto cleanup;
-    }
-    *lengths = list;
-    list = NULL;
-cleanup:
-    free(list);
-    free(text);
-    return status;
-}
-
-static encl_status make_stream_case(model_bench *run) {
-    const settings *chosen = run->settings;
-    encl_status status = ENCL_OK;
-    int32_t *lengths = NULL;
-    size_t count = 0;
-    void *memory = NULL;
-    ENCL_TRY(encl_allocate(1, sizeof *run->cases, &memory));
-    run->cases = memory;
-    run->case_count = 1;
-    run->cases->stream = true;
-    run->cases->tokens = chosen->tokens;
-    ENCL_TRY(name_case(run, run->cases));
-    ENCL_TRY(read_lengths(chosen->lengths, run->info->max_length, &lengths, &count));
-    status = encl_random_batch_of(lengths, (int32_t)count, run->info->vocabulary, encl_bench_seed(&chosen->bench),
-                                  &run->cases->made);
-    if (status != ENCL_OK) {
-        status = encl_fail_context(status, "%s", chosen->lengths);
-    }
-cleanup:
-    free(lengths);
-    return status;
-}
-
-// ---- Opening ----------------------------------------------------------------------------------------------
-
-// Of the file of weights; of a model in parts the file that names them. A shape has none, and what lies in a zip's
-// folder or is a checkpoint's prefix goes without: the hash is for telling files of results apart.
-static void hash_weights(model_bench *run) {
-    char *path = NULL;
-    encl_file file = {0};
-    encl_hash hash;
-    const char *given = run->settings->shape == NULL ? run->call->arguments[0] : "";
-    encl_status status = given[0] != '\0' ? ENCL_OK : ENCL_NOT_FOUND;
-    if (status == ENCL_OK && encl_path_is_folder(given)) {
-        status = encl_path_join(given, run->info->file, &path);
-    }
-    if (status == ENCL_OK && encl_file_map(path != NULL ? path : given, &file) == ENCL_OK) {
-        encl_hash_start(&hash);
-        encl_hash_add(&hash, file.data, file.size);
-        encl_hash_finish(&hash, run->sha256);
-    }
-    encl_file_unmap(&file);
-    free(path);
-}
-
-static cJSON *model_block(const model_bench *run) {
-    const encl_model_info *info = run->info;
-    encl_line line;
-    encl_line_start(&line);
-    encl_line_text(&line, "name", model_name(run));
-    encl_line_text(&line, "format", info->format);
-    encl_line_text(&line, "dtype", info->dtype);
-    encl_line_text(&line, "sha256", run->sha256[0] != '\0' ? run->sha256 : NULL);
-    encl_line_number(&line, "layers", info->layers);
-    encl_line_number(&line, "hidden", info->hidden);
-    encl_line_number(&line, "heads", info->heads);
-    encl_line_number(&line, "intermediate", info->intermediate);
-    encl_line_number(&line, "vocabulary", info->vocabulary);
-    encl_line_number(&line, "parameters", (double)info->parameters);
-    return encl_line_take(&line);
-}
-
-static encl_status open_model(model_bench *run) {
-    const settings *chosen = run->settings;
+static encl_status open_run(model_bench *run) {
+    const encl_model_settings *chosen = run->settings;
     encl_status status = ENCL_OK;
     run->embed.tokens = chosen->tokens;
     run->embed.pooling = chosen->pooling;
     run->embed.pooling_count = chosen->pooling_count;
     ENCL_TRY(encl_globals_executable(run->call->globals, &run->executable));
     run->executable.depth = (int32_t)(chosen->depth > 0 ? chosen->depth : chosen->lengths != NULL ? 2 : 1);
-    const int64_t start = encl_clock_ns();
-    ENCL_TRY(chosen->shape != NULL ? encl_model_open_shape(chosen->shape, SEED, &run->model)
-                                   : encl_model_open(run->call->arguments[0], &run->model));
-    run->open_ns = encl_clock_ns() - start;
-    run->info = encl_model_get_info(run->model);
-    ENCL_TRY(chosen->lengths != NULL ? make_stream_case(run) : make_even_cases(run));
+    ENCL_TRY(encl_model_cases_open(chosen, chosen->shape != NULL ? NULL : run->call->arguments[0], &run->cases));
     ENCL_TRY(encl_bench_devices(run->call->globals, &run->devices, &run->device_count));
 cleanup:
     return status;
@@ -340,27 +140,49 @@ cleanup:
 }
 
 static void close_run(model_bench *run) {
-    for (size_t i = 0; i < run->case_count; i++) {
-        free(run->cases[i].name);
-        encl_random_batch_free(&run->cases[i].made);
-    }
-    free(run->cases);
+    encl_model_cases_close(&run->cases);
     free(run->order);
     free(run->peaks);
     free(run->known);
     free(run->devices);
-    if (run->model != NULL) {
-        encl_model_close(run->model);
-    }
 }
 
 // ---- Rows -------------------------------------------------------------------------------------------------
 
+static cJSON *model_block(const encl_bench_model *model) {
+    const encl_model_info *info = model->info;
+    encl_line line;
+    encl_line_start(&line);
+    encl_line_text(&line, "name", model->name);
+    encl_line_text(&line, "format", info->format);
+    encl_line_text(&line, "dtype", info->dtype);
+    encl_line_text(&line, "sha256", model->sha256[0] != '\0' ? model->sha256 : NULL);
+    encl_line_number(&line, "layers", info->layers);
+    encl_line_number(&line, "hidden", info->hidden);
+    encl_line_number(&line, "heads", info->heads);
+    encl_line_number(&line, "intermediate", info->intermediate);
+    encl_line_number(&line, "vocabulary", info->vocabulary);
+    encl_line_number(&line, "parameters", (double)info->parameters);
+    return encl_line_take(&line);
+}
+
+static cJSON *models_block(const model_bench *run) {
+    cJSON *blocks = cJSON_CreateArray();
+    for (size_t i = 0; i < run->cases.model_count && blocks != NULL; i++) {
+        if (!encl_array_add(blocks, model_block(&run->cases.models[i]))) {
+            cJSON_Delete(blocks);
+            blocks = NULL;
+        }
+    }
+    return blocks;
+}
+
 static void fill_case(model_bench *run, const encl_model_case *measured) {
     encl_bench *bench = run->bench;
+    const encl_bench_model *model = measured->model;
     encl_bench_text(bench, "dtype", "f32");
-    encl_bench_text(bench, "model", model_name(run));
-    encl_bench_text(bench, "sha256", run->sha256[0] != '\0' ? run->sha256 : NULL);
+    encl_bench_text(bench, "model", model->name);
+    encl_bench_text(bench, "sha256", model->sha256[0] != '\0' ? model->sha256 : NULL);
     encl_bench_text(bench, "task", run->settings->tokens ? "tokens" : "embed");
     if (!measured->stream) {
         char shape[32];
@@ -372,7 +194,7 @@ static void fill_case(model_bench *run, const encl_model_case *measured) {
     encl_bench_number(bench, "texts", measured->made.batch.sequences);
     encl_bench_number(bench, "real_tokens", measured->made.batch.tokens);
     encl_bench_number(bench, "depth", run->executable.depth);
-    encl_bench_number(bench, "open_us", (double)run->open_ns / 1e3);
+    encl_bench_number(bench, "open_us", (double)model->open_ns / 1e3);
 }
 
 static void fill_times(encl_bench *bench, const encl_model_case *measured, const encl_model_figures *figures) {
@@ -407,7 +229,7 @@ static void fill_making(encl_bench *bench, const encl_model_figures *figures) {
 static encl_status time_starts(const model_bench *run, const encl_device *device, const encl_model_case *measured) {
     static const char *const gemms[] = {"auto", "tile", "clblast"};
     const encl_globals *globals = run->call->globals;
-    const settings *chosen = run->settings;
+    const encl_model_settings *chosen = run->settings;
     double warm_ns = NAN;
     double cold_ns = NAN;
     char index[16];
@@ -433,8 +255,8 @@ static encl_status time_starts(const model_bench *run, const encl_device *device
         words[count++] = "--pooling";
         words[count++] = chosen->pooling_text;
     }
-    words[count++] = chosen->shape != NULL ? "--shape" : "--";
-    words[count++] = chosen->shape != NULL ? chosen->shape : run->call->arguments[0];
+    words[count++] = measured->model->path != NULL ? "--" : "--shape";
+    words[count++] = measured->model->path != NULL ? measured->model->path : measured->model->name;
     const encl_status status = encl_model_start((char *const *)words, chosen->starts, &warm_ns, &cold_ns);
     encl_bench_number(run->bench, "starts", (double)chosen->starts);
     encl_bench_number(run->bench, "start_us", warm_ns / 1e3);
@@ -444,8 +266,8 @@ static encl_status time_starts(const model_bench *run, const encl_device *device
 
 // What fails in one case does not keep the others from being measured.
 static encl_status measure_case(model_bench *run, size_t at) {
-    const encl_device *device = run->devices[at / run->case_count];
-    const encl_model_case *measured = &run->cases[at % run->case_count];
+    const encl_device *device = run->devices[at / run->cases.count];
+    const encl_model_case *measured = &run->cases.cases[at % run->cases.count];
     const encl_sampling sampling = encl_bench_sampling(&run->settings->bench);
     encl_model_figures figures = {0};
     encl_graph *graph = NULL;
@@ -455,10 +277,10 @@ static encl_status measure_case(model_bench *run, size_t at) {
     }
     encl_bench_place(run->bench, at);
     fill_case(run, measured);
-    status = encl_model_embed_graph(run->model, &run->embed, &graph);
+    status = encl_model_embed_graph(measured->model->model, &run->embed, &graph);
     if (status == ENCL_OK) {
-        status =
-            encl_model_measure(device, &graph, measured, &run->executable, run->info->max_length, &sampling, &figures);
+        status = encl_model_measure(device, &graph, measured, &run->executable, measured->model->info->max_length,
+                                    &sampling, &figures);
         encl_graph_destroy(graph);
     }
     if (status == ENCL_OK) {
@@ -482,8 +304,7 @@ static encl_status measure_case(model_bench *run, size_t at) {
 static encl_status measure_cases(model_bench *run) {
     encl_status status = ENCL_OK;
     const encl_bench_options *options_of = &run->settings->bench;
-    const size_t rows = run->device_count * run->case_count;
-    hash_weights(run);
+    const size_t rows = run->device_count * run->cases.count;
     ENCL_TRY(load_peaks(run));
     if (run->call->globals->collector != NULL) {
         encl_warn("--profile: the runs that are timed are profiled too, which may take longer");
@@ -491,7 +312,7 @@ static encl_status measure_cases(model_bench *run) {
     ENCL_TRY(encl_bench_order(rows, encl_bench_seed(options_of), &run->order));
     ENCL_TRY(encl_bench_open(options_of, run->call, ENCL_BENCH_MODEL, run->devices, run->known, run->device_count,
                              &run->bench));
-    encl_bench_header(run->bench, "model", model_block(run));
+    encl_bench_header(run->bench, "models", models_block(run));
     encl_bench_expect(run->bench, rows);
     for (size_t i = 0; i < rows; i++) {
         ENCL_TRY(measure_case(run, run->order[i]));
@@ -506,11 +327,12 @@ static encl_status run_once(const model_bench *run) {
     encl_graph *graph = NULL;
     encl_executable *executable = NULL;
     encl_event *event = NULL;
-    const encl_batch *batch = &run->cases[0].made.batch;
+    const encl_model_case *first = &run->cases.cases[0];
+    const encl_batch *batch = &first->made.batch;
     encl_executable_options chosen = run->executable;
     chosen.capacity.tokens = batch->tokens;
     chosen.capacity.sequences = batch->sequences;
-    ENCL_TRY(encl_model_embed_graph(run->model, &run->embed, &graph));
+    ENCL_TRY(encl_model_embed_graph(first->model->model, &run->embed, &graph));
     ENCL_TRY(encl_executable_create(run->devices[0], graph, &chosen, &executable));
     ENCL_TRY(encl_executable_run(executable, batch, false, &event));
     ENCL_TRY(encl_event_wait(event, -1));
@@ -527,7 +349,7 @@ cleanup:
 
 static encl_status bench_model(encl_call *call) {
     model_bench run = {.call = call, .settings = call->settings};
-    encl_status status = open_model(&run);
+    encl_status status = open_run(&run);
     if (status == ENCL_OK) {
         status = run.settings->once ? run_once(&run) : measure_cases(&run);
     }
@@ -542,10 +364,10 @@ const encl_command encl_command_bench_model = {
     .arguments = "[MODEL]",
     .text = "Run a model on batches of random tokens and tell how long a run takes, how many tokens and texts a second "
             "that is, and what getting ready costs.\v"
-            "Example:\n  encl bench model --shape minilm --batch 1,8 --seq 32,128",
+            "Example:\n  encl bench model --shape minilm,base --batch 1,8 --seq 32,128",
     .options = options,
     .maximum = 1,
-    .settings_bytes = sizeof(settings),
+    .settings_bytes = sizeof(encl_model_settings),
     .option = take_option,
     .check = check,
     .run = bench_model,

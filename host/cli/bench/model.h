@@ -4,15 +4,59 @@
 
 #include "host/cli/bench/bench.h"
 #include "host/cli/random_batch.h"
+#include "runtime/base/hash.h"
+
+enum {
+    ENCL_MODEL_POOLINGS = 8,
+    ENCL_MODEL_LIST_MOST = 1 << 16, // of --batch and --seq
+};
+
+// What the command line says.
+typedef struct encl_model_settings {
+    encl_bench_options bench;
+    const char *shape;       // a comma list; NULL: the model of a path
+    const char *batch, *seq; // comma lists
+    const char *lengths;
+    int64_t depth;
+    bool tokens;
+    const char *pooling_text;
+    encl_pooling pooling[ENCL_MODEL_POOLINGS];
+    size_t pooling_count;
+    int64_t starts;
+    bool once; // this is such a fresh process: run once, say so, end
+} encl_model_settings;
+
+typedef struct encl_bench_model {
+    const char *path; // NULL for a shape
+    const char *name; // the shape's, or the last part of the path
+    encl_model *model;
+    const encl_model_info *info;
+    int64_t open_ns;
+    char sha256[ENCL_HASH_TEXT]; // of the weights' file; "" of a shape
+} encl_bench_model;
 
 // What is measured: one packed batch, or a stream of sequences in the batches that a task would make of them.
 typedef struct encl_model_case {
+    const encl_bench_model *model;
     char *name;             // "minilm 8x128"
     bool stream;            // of sequences of many lengths
     bool tokens;            // the result has a row for every token
     int32_t batch, length;  // of a batch
     encl_random_batch made; // its tokens, or all of the stream's
 } encl_model_case;
+
+typedef struct encl_model_cases {
+    encl_bench_model *models; // [model_count]
+    size_t model_count;
+    encl_model_case *cases; // [count] model after model
+    size_t count, capacity;
+    char *names; // of shapes: the list, cut
+} encl_model_cases;
+
+// Opens the models of --shape, or that of the path, and makes the cases of each. INVALID, naming the option, where a
+// model does not take a length. On a failure *cases is empty.
+encl_status encl_model_cases_open(const encl_model_settings *settings, const char *path, encl_model_cases *cases);
+void encl_model_cases_close(encl_model_cases *cases); // empty ones are allowed
 
 typedef struct encl_model_figures {
     encl_executable_info info;

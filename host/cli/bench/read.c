@@ -7,7 +7,7 @@ enum { FILE_LIMIT = 1 << 30 };
 static const char schema_name[] = "encl.bench/";
 enum { SCHEMA_MAJOR = 1 };
 
-static const cJSON *member(const cJSON *object, const char *key) {
+static cJSON *member(const cJSON *object, const char *key) {
     return cJSON_GetObjectItemCaseSensitive(object, key);
 }
 
@@ -30,6 +30,34 @@ static encl_status check_schema(const char *place, const cJSON *header) {
                          place, found, schema_name, SCHEMA_MAJOR);
     }
     return ENCL_OK;
+}
+
+// Devices of one name, as two cards of one kind, are told apart by a number: "NAME (2)". From the last one on, so that
+// those before still have theirs.
+static encl_status number_devices(cJSON *header) {
+    encl_status status = ENCL_OK;
+    encl_string numbered = {0};
+    cJSON *devices = member(header, "devices");
+    cJSON *device = devices != NULL && devices->child != NULL ? devices->child->prev : NULL;
+    for (; device != NULL; device = device != devices->child ? device->prev : NULL) {
+        const char *name = cJSON_GetStringValue(member(device, "name"));
+        size_t number = 1;
+        for (cJSON *other = devices->child; name != NULL && other != device; other = other->next) {
+            const char *same = cJSON_GetStringValue(member(other, "name"));
+            number += same != NULL && strcmp(same, name) == 0 ? 1 : 0;
+        }
+        if (number > 1) {
+            encl_string_free(&numbered);
+            ENCL_TRY(encl_string_format(&numbered, "%s (%zu)", name, number));
+            if (cJSON_SetValuestring(member(device, "name"), numbered.text) == NULL) {
+                status = encl_fail_memory(numbered.length);
+                goto cleanup;
+            }
+        }
+    }
+cleanup:
+    encl_string_free(&numbered);
+    return status;
 }
 
 // The name of the device in the header that a result is of.
@@ -124,6 +152,7 @@ static encl_status take_line(const char *text, size_t length, size_t line, encl_
     ENCL_TRY(encl_json_parse_object(place.text, text, length, &json));
     if (file->header == NULL) {
         ENCL_TRY(check_schema(place.text, json));
+        ENCL_TRY(number_devices(json));
         file->header = json;
         json = NULL;
     } else if (cJSON_IsBool(member(json, "complete"))) {

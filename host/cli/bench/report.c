@@ -21,7 +21,8 @@ struct encl_bench {
     int32_t device;   // of the row: its place in devices
     int64_t *samples; // of the row, NULL: none
     size_t sample_count;
-    encl_status failed; // of the row: the first value that could not be taken
+    double spread_pct, roof_pct; // of the row; NAN: not known
+    encl_status failed;          // of the row: the first value that could not be taken
     char detail[DETAIL_TEXT];
 
     const encl_device **devices;
@@ -32,8 +33,8 @@ struct encl_bench {
     size_t writer_count;
 
     encl_progress progress;
-    char *label; // of the progress: the row's case
-    size_t expected, rows, noisy;
+    char *label;                          // of the progress: the row's case
+    size_t expected, rows, noisy, cached; // noisy, cached: rows of more spread, of more than the roof
     double noisiest_pct;
     encl_string notes;
 };
@@ -168,6 +169,7 @@ static void clear_row(encl_bench *bench) {
     free(bench->samples);
     bench->samples = NULL;
     bench->sample_count = 0;
+    bench->spread_pct = bench->roof_pct = NAN;
     bench->failed = ENCL_OK;
 }
 
@@ -247,10 +249,7 @@ void encl_bench_samples(encl_bench *bench, const encl_samples *samples, int64_t 
         bench->sample_count = samples->count;
         memcpy(memory, samples->ns, samples->count * sizeof(int64_t));
     }
-    if (found->riqr_pct > noise_limit_pct) {
-        bench->noisy++;
-        bench->noisiest_pct = fmax(bench->noisiest_pct, found->riqr_pct);
-    }
+    bench->spread_pct = found->riqr_pct;
 }
 
 void encl_bench_roof(encl_bench *bench, const encl_peaks *peaks, double flops, double bytes, double ns) {
@@ -262,6 +261,7 @@ void encl_bench_roof(encl_bench *bench, const encl_peaks *peaks, double flops, d
     encl_bench_number(bench, "ai", roof.intensity);
     encl_bench_number(bench, "roof_pct", roof.roof_pct);
     encl_bench_text(bench, "bound", roof.bound);
+    bench->roof_pct = roof.roof_pct;
 }
 
 void encl_bench_status(encl_bench *bench, const char *status, const char *reason) {
@@ -345,6 +345,9 @@ encl_status encl_bench_row_end(encl_bench *bench) {
         ENCL_TRY(encl_bench_writer_row(bench->writers[i], &result));
     }
     bench->rows++;
+    bench->noisy += bench->spread_pct > noise_limit_pct ? 1 : 0;
+    bench->noisiest_pct = fmax(bench->noisiest_pct, bench->spread_pct);
+    bench->cached += bench->roof_pct > 100 ? 1 : 0;
     tell_row(bench);
     encl_progress_update(&bench->progress, (int64_t)bench->rows);
 cleanup:
@@ -375,6 +378,13 @@ encl_status encl_bench_finish(encl_bench *bench, bool complete) {
         encl_warn("in %zu of %zu cases the middle half of the samples spreads over more than %.0f %% of the median (at "
                   "worst %.0f %%): other work or a changing clock disturbs the measurement",
                   bench->noisy, bench->rows, noise_limit_pct, bench->noisiest_pct);
+    }
+    if (status == ENCL_OK && bench->cached > 0) {
+        status = encl_bench_note(
+            bench,
+            "- %zu of %zu cases reach more than 100 %% of the roof: caches feed them faster than memory could, or "
+            "other work ran when the peaks were measured",
+            bench->cached, bench->rows);
     }
     for (size_t i = 0; i < bench->writer_count; i++) {
         encl_bench_writer *writer = bench->writers[i];

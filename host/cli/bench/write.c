@@ -252,7 +252,9 @@ static encl_status cell_text(const encl_bench_column *column, const encl_bench_c
             status = encl_string_append(&shown, cell->text, strlen(cell->text));
         } else if (column->type == ENCL_BENCH_BYTES) {
             status = encl_string_format(&shown, "%s", encl_bytes_text((uint64_t)fmax(cell->number, 0), bytes));
-        } else if (cell->number != 0 && fabs(cell->number) < least_shown(column->digits)) {
+        } else if (cell->number == 0) {
+            status = encl_string_append(&shown, "0", 1);
+        } else if (fabs(cell->number) < least_shown(column->digits)) {
             status = encl_string_format(&shown, "%.2g", cell->number);
         } else {
             status = add_number(&shown, cell->number, shown_digits(cell->number, column->digits));
