@@ -48,7 +48,7 @@ static void write_operator(const encl_page *page, const encl_profile_case *of, c
     encl_html_number(page->stream, group->bytes > 0 ? encl_profile_rate(group->bytes, group->exec) : NAN, 1);
     encl_html_number(page->stream, computes ? roof.intensity : NAN, 1);
     encl_html_number(page->stream, roof.roof_pct, 0);
-    encl_html_cell(page->stream, roof.bound != NULL && roof.bound[0] != '\0' ? roof.bound : "\xe2\x80\x93");
+    encl_html_cell(page->stream, roof.bound[0] != '\0' ? encl_profile_bound(&roof) : "\xe2\x80\x93");
     fputs("</tr>\n", page->stream);
 }
 

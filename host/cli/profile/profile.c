@@ -1,6 +1,7 @@
 // encl profile: where the time of a run goes, by operator and layer.
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "host/cli/options.h"
 #include "host/cli/profile/profile.h"
@@ -103,6 +104,22 @@ static encl_status take_option(void *taken, int key, const char *value) {
     return ENCL_OK;
 }
 
+// Of two files of one name, the second would replace the first.
+static encl_status check_files(const settings *chosen, const char *global) {
+    const struct {
+        const char *option, *path;
+    } files[] = {{"--csv", chosen->csv}, {"--trace", chosen->trace}, {"--html", chosen->html}, {"--profile", global}};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (files[i].path != NULL && files[j].path != NULL && strcmp(files[i].path, files[j].path) == 0) {
+                return encl_fail(ENCL_INVALID, "%s: found '%s', as %s, expected another name", files[i].option,
+                                 files[i].path, files[j].option);
+            }
+        }
+    }
+    return ENCL_OK;
+}
+
 static encl_status check(const encl_call *call) {
     const settings *chosen = call->settings;
     if (chosen->shape == NULL && call->argument_count == 0) {
@@ -115,7 +132,7 @@ static encl_status check(const encl_call *call) {
         return encl_fail(ENCL_INVALID, "%s: found without --shape, expected with it",
                          chosen->batch != NULL ? "--batch" : "--seq");
     }
-    return ENCL_OK;
+    return check_files(chosen, call->globals->profile);
 }
 
 // ---- The run ----------------------------------------------------------------------------------------------

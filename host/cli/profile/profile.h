@@ -61,12 +61,14 @@ encl_status encl_profile_measure(const encl_device *device, const encl_graph *gr
 double encl_profile_cost_pct(const encl_profile_case *of);
 // How near a group's mean call came to what the device can do.
 encl_roof encl_profile_group_roof(const encl_profile *profile, const encl_profile_group *group);
+// What holds it back, for people: `bound`, or "cache" where memory would but the bytes came faster than it gives them.
+const char *encl_profile_bound(const encl_roof *roof);
 // ns as microseconds, a part in percent of a whole (0 of nothing), and 10⁹ of something a second.
 double encl_profile_us(double ns);
 double encl_profile_pct(double part, double whole);
 double encl_profile_rate(double amount, double ns);
 
-// Tables of a case: `all`: also every layer's operators.
+// Tables of a case; `all`: also every layer's operators and how long commands waited.
 encl_status encl_profile_print(const encl_profile *profile, const encl_profile_case *of, bool all);
 // A line a case.
 encl_status encl_profile_print_summary(const encl_profile *profile);

@@ -1,4 +1,4 @@
-// A profile for people: tables that fit 120 columns.
+// A profile for people: tables that fit 110 columns.
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -39,16 +39,6 @@ static encl_status put(encl_table *table, int decimals, double value) {
     return isfinite(value) ? encl_table_cell(table, "%.*f", decimals, value) : encl_table_cell(table, "-");
 }
 
-// As many decimals as leave a table narrow, at most `decimals`: about five digits.
-static encl_status put_short(encl_table *table, int decimals, double value) {
-    static const double limits[] = {1e4, 1e3, 1e2, 1e1}; // from here on 0, 1, 2, 3 decimals
-    int most = 0;
-    while (most < 4 && fabs(value) < limits[most]) {
-        most++;
-    }
-    return put(table, decimals < most ? decimals : most, value);
-}
-
 static encl_status put_ms(encl_table *table, double ns) {
     return put(table, 3, ns / 1e6);
 }
@@ -62,29 +52,34 @@ static encl_status put_calls(encl_table *table, double calls) {
     return put(table, calls == floor(calls) ? 0 : 1, calls);
 }
 
-// What every table of groups says behind its names; print_legend explains.
-#define GROUP_HEADINGS ">calls", ">queued", ">submit", ">run ms", ">gap ms", ">% wall", ">GF/s", ">GB/s"
+// A rate of what there was none of is not known.
+static encl_status put_rate(encl_table *table, double amount, double ns) {
+    return put(table, 1, amount > 0 ? encl_profile_rate(amount, ns) : NAN);
+}
 
-// Waits are a call's, because they overlap; times are sums.
+// What every table of groups says behind its names.
+#define GROUP_HEADINGS ">calls", ">run ms", ">% wall", ">gap ms", ">GF/s", ">GB/s"
+
 static encl_status put_group(encl_table *table, const encl_profile_case *of, const encl_profile_group *group) {
     encl_status status = ENCL_OK;
-    const double calls = fmax(group->calls, 1);
     ENCL_TRY(put_calls(table, group->calls));
-    ENCL_TRY(put_short(table, 1, encl_profile_us(group->queued / calls)));
-    ENCL_TRY(put_short(table, 1, encl_profile_us(group->submitted / calls)));
-    ENCL_TRY(put_short(table, 3, group->exec / 1e6));
-    ENCL_TRY(put_short(table, 3, group->host_gap / 1e6));
+    ENCL_TRY(put_ms(table, group->exec));
     ENCL_TRY(put(table, 1, encl_profile_pct(group->exec, of->wall)));
-    ENCL_TRY(put_short(table, 1, encl_profile_rate(group->flops, group->exec)));
-    ENCL_TRY(put_short(table, 1, encl_profile_rate(group->bytes, group->exec)));
+    ENCL_TRY(put_ms(table, group->host_gap));
+    ENCL_TRY(put_rate(table, group->flops, group->exec));
+    ENCL_TRY(put_rate(table, group->bytes, group->exec));
 cleanup:
     return status;
 }
 
+const char *encl_profile_bound(const encl_roof *roof) {
+    return roof->roof_pct > 100 && strcmp(roof->bound, "memory") == 0 ? "cache" : roof->bound;
+}
+
 static encl_status put_roof(encl_table *table, const encl_profile *profile, const encl_profile_group *group) {
     const encl_roof roof = encl_profile_group_roof(profile, group);
-    encl_status status = put_short(table, 1, roof.roof_pct);
-    return status == ENCL_OK ? encl_table_cell(table, "%s", roof.bound) : status;
+    encl_status status = put(table, 0, roof.roof_pct);
+    return status == ENCL_OK ? encl_table_cell(table, "%s", encl_profile_bound(&roof)) : status;
 }
 
 // ---- Tables -----------------------------------------------------------------------------------------------
@@ -131,6 +126,44 @@ static encl_status print_layers(const encl_profile *profile, const encl_profile_
     for (size_t i = 0; i < count; i++) {
         ENCL_TRY(encl_table_cell(table, "%s", encl_profile_layer(groups[i].layer, profile->layers, name)));
         ENCL_TRY(put_group(table, of, &groups[i]));
+    }
+    ENCL_TRY(encl_table_print(table, stdout));
+cleanup:
+    encl_table_destroy(table);
+    free(groups);
+    return status;
+}
+
+// How long a call waited, and what the device was idle for before these commands. Waits are a call's, because they
+// overlap; idle times are sums.
+static encl_status print_waits(const encl_profile *profile, const encl_profile_case *of, encl_profile_grouping by) {
+    static const char *const headings[] = {"operator",   "kernel",       ">calls",        ">queued ms",
+                                           ">submit ms", ">host gap ms", ">queue gap ms", ">launch gap ms"};
+    static const char *const layer_headings[] = {">layer",       ">calls",        ">queued ms",    ">submit ms",
+                                                 ">host gap ms", ">queue gap ms", ">launch gap ms"};
+    encl_status status = ENCL_OK;
+    const bool layers = by == ENCL_PROFILE_BY_LAYER;
+    encl_profile_group *groups = NULL;
+    size_t count = 0;
+    encl_table *table = NULL;
+    char name[16];
+    ENCL_TRY(encl_profile_groups(of, by, &groups, &count));
+    ENCL_TRY(encl_table_create(layers ? layer_headings : headings, layers ? 7 : 8, &table));
+    for (size_t i = 0; i < count; i++) {
+        const encl_profile_group *group = &groups[i];
+        const double calls = fmax(group->calls, 1);
+        if (layers) {
+            ENCL_TRY(encl_table_cell(table, "%s", encl_profile_layer(group->layer, profile->layers, name)));
+        } else {
+            ENCL_TRY(encl_table_cell(table, "%s", group->op));
+            ENCL_TRY(encl_table_cell(table, "%s", group->kernel));
+        }
+        ENCL_TRY(put_calls(table, group->calls));
+        ENCL_TRY(put_ms(table, group->queued / calls));
+        ENCL_TRY(put_ms(table, group->submitted / calls));
+        ENCL_TRY(put_ms(table, group->host_gap));
+        ENCL_TRY(put_ms(table, group->queue_gap));
+        ENCL_TRY(put_ms(table, group->launch_gap));
     }
     ENCL_TRY(encl_table_print(table, stdout));
 cleanup:
@@ -225,21 +258,31 @@ cleanup:
     return status;
 }
 
-static void print_peaks(const encl_profile *profile) {
-    char measured[ENCL_TIME_TEXT];
-    const encl_peaks *peaks = &profile->peaks;
-    if (profile->peaks_known) {
-        printf("peaks %.1f GF/s, %.1f GB/s, an empty kernel %.1f us (measured %s)\n", peaks->fp32_gflops,
-               peaks->memory_gbs, peaks->launch_us, encl_time_text(peaks->measured_at, measured));
+// What to know first: how fast it is, without profiling, and what profiling adds.
+static void print_head(const encl_profile *profile, const encl_profile_case *of) {
+    printf("%s: %d %s, %d %s", of->name, of->sequences, plural(of->sequences, "sequence", "sequences"), of->tokens,
+           plural(of->tokens, "token", "tokens"));
+    if (profile->device != NULL) {
+        printf(", on %s", profile->device->name);
     }
+    putchar('\n');
+    if (of->plain.p50 > 0) {
+        printf("%.3f ms a run, %.0f tokens/s (median of %zu without profiling); profiling costs %+.1f %%",
+               of->plain.p50 / 1e6, of->tokens * 1e9 / of->plain.p50, of->plain.count, encl_profile_cost_pct(of));
+        if (isfinite(of->cost.lo)) {
+            printf("\n  (95 %% sure: %+.1f to %+.1f %%)", 100 * (of->cost.lo - 1), 100 * (of->cost.hi - 1));
+        }
+        putchar('\n');
+    }
+    putchar('\n');
 }
 
-static void print_head(const encl_profile *profile, const encl_profile_case *of) {
+// What it took to get ready, and what a run is held against.
+static void print_making(const encl_profile *profile, const encl_profile_case *of) {
     char weights[ENCL_BYTES_TEXT];
     char arena[ENCL_BYTES_TEXT];
     char all[ENCL_BYTES_TEXT];
-    printf("%s: %d %s, %d %s\n", of->name, of->sequences, plural(of->sequences, "sequence", "sequences"), of->tokens,
-           plural(of->tokens, "token", "tokens"));
+    char measured[ENCL_TIME_TEXT];
     for (size_t i = 0; i < of->executable_count; i++) {
         const encl_executable_info *info = &of->executables[i].info;
         printf("build %.0f ms (%d %s, %d from the cache), upload %.0f ms, products by %s\n",
@@ -252,22 +295,17 @@ static void print_head(const encl_profile *profile, const encl_profile_case *of)
                    plural(info->quarantined, "row", "rows"), plural(info->quarantined, "is", "are"));
         }
     }
-    print_peaks(profile);
     if (of->tokenize_ns > 0) {
         printf("tokenize %.3f ms (not in the wall time)\n", (double)of->tokenize_ns / 1e6);
     }
     if (of->first_ns > 0) {
         printf("first run %.3f ms\n", (double)of->first_ns / 1e6);
     }
-    if (of->plain.p50 > 0) {
-        printf("%.0f tokens/s plain; profiling costs %+.1f %%", of->tokens * 1e9 / of->plain.p50,
-               encl_profile_cost_pct(of));
-        if (isfinite(of->cost.lo)) {
-            printf(" (95 %% sure: %+.1f to %+.1f %%)", 100 * (of->cost.lo - 1), 100 * (of->cost.hi - 1));
-        }
-        putchar('\n');
+    if (profile->peaks_known) {
+        const encl_peaks *peaks = &profile->peaks;
+        printf("peaks %.1f GF/s, %.1f GB/s, an empty kernel %.1f us (measured %s)\n", peaks->fp32_gflops,
+               peaks->memory_gbs, peaks->launch_us, encl_time_text(peaks->measured_at, measured));
     }
-    putchar('\n');
 }
 
 static void print_reconciled(const encl_profile_case *of) {
@@ -281,27 +319,46 @@ static void print_reconciled(const encl_profile_case *of) {
     }
 }
 
-static void print_legend(void) {
-    puts("queued, submit: a call's mean waits in us, which overlap; gap: idle, because nothing was enqueued\n");
+// Explains what is not plain from the table of operators.
+static void print_legend(const encl_profile *profile) {
+    puts("gap: the device was idle before these commands, because nothing was enqueued");
+    if (profile->peaks_known) {
+        puts("% peak: of what the device can do with as many operations a byte; over 100: the bytes came from a cache");
+    }
+    putchar('\n');
+}
+
+static encl_status print_all(const encl_profile *profile, const encl_profile_case *of) {
+    encl_status status = ENCL_OK;
+    ENCL_TRY(print_operators(profile, of, ENCL_PROFILE_BY_BOTH));
+    putchar('\n');
+    ENCL_TRY(print_waits(profile, of, ENCL_PROFILE_BY_OPERATOR));
+    putchar('\n');
+    ENCL_TRY(print_waits(profile, of, ENCL_PROFILE_BY_LAYER));
+    puts("queued, submit: how long a call waited before the driver took it, and then before it ran (means)");
+    puts("Calls wait while others run, so do not add these up; gaps, when the device was idle, add up.\n");
+cleanup:
+    return status;
 }
 
 encl_status encl_profile_print(const encl_profile *profile, const encl_profile_case *of, bool all) {
     encl_status status = ENCL_OK;
     print_head(profile, of);
-    ENCL_TRY(print_statistics(of));
-    putchar('\n');
     ENCL_TRY(print_operators(profile, of, ENCL_PROFILE_BY_OPERATOR));
-    print_legend();
-    ENCL_TRY(print_choices(of));
-    putchar('\n');
+    print_legend(profile);
     ENCL_TRY(print_layers(profile, of));
     putchar('\n');
     if (all) {
-        ENCL_TRY(print_operators(profile, of, ENCL_PROFILE_BY_BOTH));
-        putchar('\n');
+        ENCL_TRY(print_all(profile, of));
     }
     ENCL_TRY(print_parts(of));
     print_reconciled(of);
+    putchar('\n');
+    ENCL_TRY(print_choices(of));
+    putchar('\n');
+    ENCL_TRY(print_statistics(of));
+    putchar('\n');
+    print_making(profile, of);
 cleanup:
     return status;
 }
