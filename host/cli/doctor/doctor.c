@@ -293,7 +293,7 @@ static encl_status option(void *settings, int key, const char *value) {
 static encl_status run_child(const encl_call *call) {
     const encl_doctor_settings *settings = call->settings;
     char *task = NULL;
-    const bool ours = strtol(settings->child, &task, 10) == (long)getppid() && *task == '/'; // doctor_child.c
+    const bool ours = strtol(settings->child, &task, 10) == (long)getppid() && *task == '/'; // child.c
     int index = 0;
     int from = 0;
     FILE *pipe = ours && fcntl(CHILD_PIPE, F_SETFD, FD_CLOEXEC) == 0 ? fdopen(CHILD_PIPE, "w") : NULL;
@@ -354,22 +354,23 @@ cleanup:
     return status;
 }
 
-// Something essential is broken: a driver that ends every program, no device that is fit, or one that is not.
+// Something essential is broken: a driver ends every program, or a device that commands take is missing or not fit.
+// They take those that --device names, else the one of `auto`.
 static bool is_broken(const encl_doctor *doctor) {
     bool any = false;
     bool broken = encl_doctor_is_unfit(doctor, ENCL_DOCTOR_SYSTEM);
+    const char *taken = doctor->globals->device != NULL ? "chosen" : "auto";
     const cJSON *device = NULL;
     cJSON_ArrayForEach(device, doctor->devices) {
-        if (is_true(device, "chosen")) {
-            const bool unfit = encl_doctor_is_unfit(doctor, (int32_t)number_in(device, "index"));
-            any = any || !unfit;
-            broken = broken || unfit;
+        if (is_true(device, taken)) {
+            any = true;
+            broken = broken || encl_doctor_is_unfit(doctor, (int32_t)number_in(device, "index"));
         }
     }
     return broken || !any;
 }
 
-// The folder that doctor_system.c made for the drivers that do not crash.
+// The folder that system.c made for the drivers that do not crash.
 static void remove_vendors(const char *folder) {
     char **names = NULL;
     size_t count = 0;
@@ -390,6 +391,12 @@ static void remove_vendors(const char *folder) {
     encl_folder_close(list);
     rmdir(folder);
     free((void *)folder);
+}
+
+static encl_status check(const encl_call *call) {
+    return call->globals->profile == NULL
+               ? ENCL_OK
+               : encl_fail(ENCL_INVALID, "--profile does not go with doctor, which runs no model; see `encl profile'");
 }
 
 static encl_status run(encl_call *call) {
@@ -429,13 +436,15 @@ const encl_command encl_command_doctor = {
     .summary = "Check the OpenCL installation and every kernel on this machine",
     .arguments = "",
     .text = "Check what encl needs: the OpenCL loader, drivers, permissions, memory and the cache; then, on every "
-            "device or "
-            "those that --device chooses, each kernel against a reference, matrix products, the timer, and a small "
+            "device or those that --device chooses, each kernel against a reference, matrix products, the timer, and a "
+            "small "
             "encoder.\v"
-            "Exit code 1: encl does not work here, or not on one of these devices.\n\n"
+            "Exit code 1: encl does not work here: not on the device that it takes by itself or, with --device, not on "
+            "one of those.\n\n"
             "Example:\n  encl doctor --report doctor.md",
     .options = options,
     .settings_bytes = sizeof(encl_doctor_settings),
     .option = option,
+    .check = check,
     .run = run,
 };

@@ -1,4 +1,4 @@
-// `encl doctor`: what its files share. Everything that calls a driver runs in a child process (doctor_child.c), because
+// `encl doctor`: what its files share. Everything that calls a driver runs in a child process (child.c), because
 // a broken driver may crash or hang; what it finds comes back as lines of JSON. The parent makes no OpenCL call.
 #ifndef ENCL_CLI_DOCTOR_H
 #define ENCL_CLI_DOCTOR_H
@@ -69,9 +69,9 @@ bool encl_doctor_is_unfit(const encl_doctor *doctor, int32_t device);
 
 // ---- Its parts --------------------------------------------------------------------------------------------
 
-// doctor_system.c: the machine, its loader, drivers, device files, memory and cache.
+// system.c: the machine, its loader, drivers, device files, memory and cache.
 encl_status encl_doctor_system(encl_doctor *doctor);
-// doctor_known.c: a device against the table of drivers that are known to be wrong somewhere; and CLBlast.
+// known.c: a device against the table of drivers that are known to be wrong somewhere; and CLBlast.
 encl_status encl_doctor_known(encl_doctor *doctor, const cJSON *device);
 encl_status encl_doctor_known_clblast(encl_doctor *doctor, const char *version);
 // What to do about a platform that shows no device; never NULL.
@@ -79,14 +79,14 @@ const char *encl_doctor_platform_hint(const char *platform);
 // < 0, 0 or > 0 as dotted version a is older than b, equal, newer: "22.3.6" < "23".
 int encl_version_compare(const char *a, const char *b);
 
-// doctor_private.c: removes from a text, or from all texts of a tree, what says who or where someone is: the home
+// private.c: removes from a text, or from all texts of a tree, what says who or where someone is: the home
 // folder's path becomes ~; the user's name in paths, the host's name and UUIDs become placeholders.
 encl_status encl_private_text(const char *text, char **clean);
 encl_status encl_private_json(cJSON *tree);
 // The environment variables that OpenCL, its drivers and encl read, and that are set: an object.
 cJSON *encl_private_environment(void);
 
-// doctor_report.c: what people and programs read.
+// report.c: what people and programs read.
 encl_status encl_doctor_print_group(const encl_doctor *doctor, int32_t device, FILE *stream);
 encl_status encl_doctor_print_summary(const encl_doctor *doctor, FILE *stream);
 encl_status encl_doctor_print_json(const encl_doctor *doctor, FILE *stream);
@@ -120,7 +120,7 @@ encl_status encl_doctor_child_device(FILE *pipe, int32_t index, size_t from, boo
 // Says which check begins; number: its place among those of encl_doctor_child_device, −1 elsewhere.
 encl_status encl_doctor_child_begin(FILE *pipe, const char *check, int32_t number);
 
-// doctor_encoder.c: a small encoder on a device, two runs in flight, against plain C in double precision.
+// encoder.c: a small encoder on a device, two runs in flight, against plain C in double precision.
 typedef struct encl_encoder_check {
     bool passed;
     double max_error, tolerance;
