@@ -402,6 +402,7 @@ static encl_status check(const encl_call *call) {
 static encl_status run(encl_call *call) {
     encl_doctor_settings *settings = call->settings;
     encl_status status = ENCL_OK;
+    encl_output report = {0};
     encl_doctor doctor = {.globals = call->globals, .settings = settings};
     if (settings->child != NULL) {
         return run_child(call);
@@ -413,6 +414,9 @@ static encl_status run(encl_call *call) {
         status = encl_fail(ENCL_OUT_OF_MEMORY, "cannot allocate the findings");
         goto cleanup;
     }
+    if (settings->report != NULL) { // before the checks, which take a while
+        ENCL_TRY(encl_result_open(settings->report, &report));
+    }
     encl_progress_start(&doctor.progress, "checking", "checks", 0);
     ENCL_TRY(examine(&doctor));
     encl_progress_finish(&doctor.progress);
@@ -420,9 +424,11 @@ static encl_status run(encl_call *call) {
     ENCL_TRY(call->globals->json ? encl_doctor_print_json(&doctor, stdout)
                                  : encl_doctor_print_summary(&doctor, stdout));
     if (settings->report != NULL) {
-        ENCL_TRY(encl_doctor_write_report(&doctor, settings->report));
+        ENCL_TRY(encl_doctor_write_report(&doctor, settings->report, report.stream));
+        ENCL_TRY(encl_output_commit(&report));
     }
 cleanup:
+    encl_output_abandon(&report);
     encl_progress_finish(&doctor.progress);
     remove_vendors(doctor.vendors);
     cJSON_Delete(doctor.findings);

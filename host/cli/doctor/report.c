@@ -271,16 +271,6 @@ cleanup:
     return status;
 }
 
-encl_status encl_doctor_write_report(const encl_doctor *doctor, const char *path) {
-    encl_status status = ENCL_OK;
-    encl_output output = {0};
-    ENCL_TRY(encl_result_open(path, &output));
-    status = encl_path_ends(path, ".json") ? write_json(doctor, output.stream) : write_text(doctor, output.stream);
-    if (status != ENCL_OK) {
-        encl_output_abandon(&output);
-        goto cleanup;
-    }
-    ENCL_TRY(encl_output_commit(&output));
-cleanup:
-    return status;
+encl_status encl_doctor_write_report(const encl_doctor *doctor, const char *path, FILE *stream) {
+    return encl_path_ends(path, ".json") ? write_json(doctor, stream) : write_text(doctor, stream);
 }
