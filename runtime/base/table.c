@@ -9,10 +9,12 @@
 
 #include "runtime/base/json.h"
 
-static const size_t GAP = 2; // blanks between columns
+static const size_t GAP = 2;         // blanks between columns
+static const size_t LEAST_LAST = 40; // what a limit leaves the last column
 
 struct encl_table {
     size_t columns;
+    size_t limit; // columns of a terminal's line; 0: none
     bool *right;  // [columns] aligned to the right
     char **cells; // row by row, the headings first
     size_t count;
@@ -95,6 +97,10 @@ encl_status encl_table_rule(encl_table *table) {
     return status;
 }
 
+void encl_table_limit(encl_table *table, size_t width) {
+    table->limit = width;
+}
+
 void encl_table_destroy(encl_table *table) {
     if (table == NULL) {
         return;
@@ -111,11 +117,12 @@ void encl_table_destroy(encl_table *table) {
 // ---- Printing ---------------------------------------------------------------------------------------------
 
 // Terminal columns by Unicode's East Asian Width. wcwidth would depend on the locale.
-static size_t text_width(const char *text) {
+static size_t span_width(const char *text, size_t length) {
+    const char *end = text + length;
     size_t width = 0;
     utf8proc_int32_t code = 0;
     utf8proc_ssize_t taken;
-    while (*text != '\0' && (taken = utf8proc_iterate((const utf8proc_uint8_t *)text, -1, &code)) > 0) {
+    while (text < end && (taken = utf8proc_iterate((const utf8proc_uint8_t *)text, end - text, &code)) > 0) {
         const int columns = utf8proc_charwidth(code);
         width += columns > 0 ? (size_t)columns : 0;
         text += taken;
@@ -123,9 +130,32 @@ static size_t text_width(const char *text) {
     return width;
 }
 
+static size_t text_width(const char *text) {
+    return span_width(text, strlen(text));
+}
+
 static void print_repeated(FILE *stream, char c, size_t count) {
     while (count-- > 0) {
         putc(c, stream);
+    }
+}
+
+void encl_print_wrapped(void *stream, const char *text, size_t indent, size_t width) {
+    size_t column = indent;
+    for (text += strspn(text, " "); *text != '\0'; text += strspn(text, " ")) {
+        const size_t length = strcspn(text, " ");
+        const size_t word = span_width(text, length);
+        if (column > indent && column + 1 + word > width) {
+            putc('\n', stream);
+            print_repeated(stream, ' ', indent);
+            column = indent;
+        } else if (column > indent) {
+            putc(' ', stream);
+            column++;
+        }
+        fwrite(text, 1, length, stream);
+        column += word;
+        text += length;
     }
 }
 
@@ -140,10 +170,15 @@ static void print_rule(FILE *stream, const size_t *widths, size_t columns) {
 static void print_row(FILE *stream, const encl_table *table, size_t row, const size_t *widths) {
     const size_t first = row * table->columns;
     size_t blanks = 0;
+    size_t column = 0;
     for (size_t i = 0; i < table->columns && first + i < table->count; i++) {
         const char *text = table->cells[first + i];
-        const size_t padding = widths[i] - text_width(text);
-        if (text[0] != '\0') {
+        const size_t width = text_width(text);
+        const size_t padding = width < widths[i] ? widths[i] - width : 0;
+        if (width > widths[i]) {
+            print_repeated(stream, ' ', blanks);
+            encl_print_wrapped(stream, text, column, column + widths[i]); // the last one
+        } else if (text[0] != '\0') {
             print_repeated(stream, ' ', blanks + (table->right[i] ? padding : 0));
             fputs(text, stream);
             blanks = table->right[i] ? 0 : padding;
@@ -151,6 +186,7 @@ static void print_row(FILE *stream, const encl_table *table, size_t row, const s
             blanks += widths[i];
         }
         blanks += GAP;
+        column += widths[i] + GAP;
     }
     putc('\n', stream);
 }
@@ -176,6 +212,19 @@ static encl_status measure(const encl_table *table, size_t (*width_of)(const cha
     return ENCL_OK;
 }
 
+// Narrows the last column to what the limit leaves.
+static void keep_limit(const encl_table *table, size_t *widths) {
+    const size_t last = table->columns - 1;
+    size_t before = 0;
+    for (size_t i = 0; i < last; i++) {
+        before += widths[i] + GAP;
+    }
+    const size_t left = table->limit > before + LEAST_LAST ? table->limit - before : LEAST_LAST;
+    if (table->limit > 0 && !table->right[last] && widths[last] > left) {
+        widths[last] = left;
+    }
+}
+
 static encl_status finish_print(FILE *stream) {
     if (fflush(stream) != 0 || ferror(stream)) {
         return encl_fail(ENCL_IO, "cannot print a table: %s", strerror(errno != 0 ? errno : EIO));
@@ -190,6 +239,7 @@ encl_status encl_table_print(const encl_table *table, void *stream) {
     if (status != ENCL_OK) {
         return status;
     }
+    keep_limit(table, widths);
     errno = 0;
     size_t rule = 0;
     for (size_t row = 0; row < rows; row++) {

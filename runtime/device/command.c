@@ -11,7 +11,7 @@ encl_status encl_buffer_create(const encl_device *device, size_t bytes, encl_buf
     cl_mem made = clCreateBuffer(encl_device_context(device), CL_MEM_READ_WRITE, bytes == 0 ? 4 : bytes, NULL, &error);
     if (error != CL_SUCCESS) {
         encl_status status = encl_cl_fail(error, "clCreateBuffer");
-        return encl_fail_context(status, "%zu bytes", bytes);
+        return encl_fail_context(status, "a buffer of %zu bytes", bytes);
     }
     *buffer = made;
     return ENCL_OK;

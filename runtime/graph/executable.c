@@ -238,11 +238,13 @@ static encl_status compile(encl_executable *e, const encl_graph *graph, const en
         encl_schedule_destroy(e->schedule);
         e->schedule = NULL;
         status = encl_schedule_create(graph, &lowering, &e->schedule);
+        if (status == ENCL_OK) {
+            status = encl_kernels_open(e->device, e->schedule, quarantined, &again, &e->kernels);
+        }
         if (status == ENCL_UNSUPPORTED && e->kernels.failure[0] != '\0') {
             encl_fail(status, "%s (%s)", encl_status_detail(), e->kernels.failure);
         }
         ENCL_TRY(status);
-        ENCL_TRY(encl_kernels_open(e->device, e->schedule, quarantined, &again, &e->kernels));
     }
     e->info.gemm = lowering.library ? "clblast" : "none";
     for (size_t i = 0; i < e->schedule->step_count && !lowering.library; i++) {

@@ -143,7 +143,6 @@ encl_status encl_kernels_open(const encl_device *device, const encl_schedule *sc
     build_work work = {.device = device, .set = &made};
     size_t count = 0;
     *again = false;
-    memset(set, 0, sizeof *set);
     ENCL_TRY(want_all(&made, schedule, quarantined));
     count = made.count;
     ENCL_TRY(encl_allocate(count, sizeof *work.outcomes, (void **)&work.outcomes));

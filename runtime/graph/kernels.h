@@ -15,7 +15,8 @@ typedef struct encl_kernel_set {
 // Builds (or loads) all kernels of the schedule and PACK where weights lie in panels, on several threads; then checks
 // each against the C reference, which launches it with its real local size, and saves what was built. A row that does
 // not build or fails its check is marked in quarantined[row index] with a warning, and *again is set: the schedule
-// must be made anew without it. A device that does nothing any more is the status, and no row's fault.
+// must be made anew without it. `set` is zero before the first call, and keeps `failure` where a call does not fill it.
+// A device that does nothing any more is the status, and no row's fault.
 encl_status encl_kernels_open(const encl_device *device, const encl_schedule *schedule, bool *quarantined, bool *again,
                               encl_kernel_set *set);
 void encl_kernels_close(encl_kernel_set *set);

@@ -118,6 +118,34 @@ static void test_markdown(void **state) {
     encl_table_destroy(table);
 }
 
+// The last column is broken at blanks, in columns of a terminal; a long word stays whole.
+static void test_limit(void **state) {
+    (void)state;
+    static const char *const headings[] = {"name", ">time", "found"};
+    encl_table *table = NULL;
+    assert_int_equal(encl_table_create(headings, 3, &table), ENCL_OK);
+    encl_table_limit(table, 55);
+    encl_table_cell(table, "one");
+    encl_table_cell(table, "1");
+    encl_table_cell(table, "short");
+    expect_print(table, "name  time  found\n"
+                        "----  ----  -----\n"
+                        "one      1  short\n");
+    encl_table_cell(table, "two");
+    encl_table_cell(table, "%s", "");
+    encl_table_cell(table, "these words  fill forty-three columns just so, 我爱北京 and more; "
+                           "/a/very/long/path/that/nothing/can/break/apart end");
+    expect_print(table, "name  time  found\n"
+                        "----  ----  -------------------------------------------\n"
+                        "one      1  short\n"
+                        "two         these words fill forty-three columns just\n"
+                        "            so, 我爱北京 and more;\n"
+                        "            /a/very/long/path/that/nothing/can/break/apart\n"
+                        "            end\n");
+    encl_table_limit(table, 0);
+    encl_table_destroy(table);
+}
+
 static void test_errors(void **state) {
     (void)state;
     encl_table *table = (encl_table *)&table;
@@ -144,6 +172,7 @@ int main(void) {
         cmocka_unit_test(test_cells_stay_on_their_line),
         cmocka_unit_test(test_rules),
         cmocka_unit_test(test_markdown),
+        cmocka_unit_test(test_limit),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -377,29 +377,46 @@ static void test_driver_that_hangs(void **state) {
     free_diagnosis(&d);
 }
 
-// A layer between program and driver that ends the process where one kernel is made.
-static const char layer[] =
-    "#include <CL/cl_layer.h>\n#include <stdlib.h>\n#include <string.h>\n"
-    "static struct _cl_icd_dispatch table;\nstatic const struct _cl_icd_dispatch *next;\n"
-    "static CL_API_ENTRY cl_kernel CL_API_CALL make(cl_program p, const char *name, cl_int *e) {\n"
-    "  if (strcmp(name, \"pool\") == 0) abort();\n"
-    "  return next->clCreateKernel(p, name, e);\n}\n"
-    "CL_API_ENTRY cl_int CL_API_CALL clGetLayerInfo(cl_layer_info what, size_t size, void *value,\n"
-    "                                               size_t *returned) {\n"
-    "  if (what != CL_LAYER_API_VERSION) return CL_INVALID_VALUE;\n"
-    "  if (value && size >= sizeof(cl_layer_api_version))\n"
-    "    *(cl_layer_api_version *)value = CL_LAYER_API_VERSION_100;\n"
-    "  if (returned) *returned = sizeof(cl_layer_api_version);\n  return CL_SUCCESS;\n}\n"
-    "CL_API_ENTRY cl_int CL_API_CALL clInitLayer(cl_uint n, const struct _cl_icd_dispatch *target,\n"
-    "    cl_uint *count, const struct _cl_icd_dispatch **mine) {\n"
-    "  (void)n; next = target; table = *target; table.clCreateKernel = make;\n"
-    "  *count = sizeof table / sizeof(void *); *mine = &table; return CL_SUCCESS;\n}\n";
+// A layer between program and driver, in which `function` takes the place of an OpenCL call.
+// clang-format off
+#define LAYER(call, function, source)                                                                          \
+    "#include <CL/cl_layer.h>\n#include <stdlib.h>\n#include <string.h>\n"                                      \
+    "static struct _cl_icd_dispatch table;\nstatic const struct _cl_icd_dispatch *next;\n" source              \
+    "CL_API_ENTRY cl_int CL_API_CALL clGetLayerInfo(cl_layer_info what, size_t size, void *value,\n"           \
+    "                                               size_t *returned) {\n"                                     \
+    "  if (what != CL_LAYER_API_VERSION) return CL_INVALID_VALUE;\n"                                           \
+    "  if (value && size >= sizeof(cl_layer_api_version))\n"                                                   \
+    "    *(cl_layer_api_version *)value = CL_LAYER_API_VERSION_100;\n"                                         \
+    "  if (returned) *returned = sizeof(cl_layer_api_version);\n  return CL_SUCCESS;\n}\n"                     \
+    "CL_API_ENTRY cl_int CL_API_CALL clInitLayer(cl_uint n, const struct _cl_icd_dispatch *target,\n"          \
+    "    cl_uint *count, const struct _cl_icd_dispatch **mine) {\n"                                            \
+    "  (void)n; next = target; table = *target; table." call " = " function ";\n"                              \
+    "  *count = sizeof table / sizeof(void *); *mine = &table; return CL_SUCCESS;\n}\n"
+// clang-format on
+
+// Ends the process where one kernel is made.
+static const char crashing_layer[] =
+    LAYER("clCreateKernel", "make",
+          "static CL_API_ENTRY cl_kernel CL_API_CALL make(cl_program p, const char *name, cl_int *e) {\n"
+          "  if (strcmp(name, \"pool\") == 0) abort();\n"
+          "  return next->clCreateKernel(p, name, e);\n}\n");
+
+// Has no memory for the device whose name TEST_UNFIT is.
+static const char unfit_layer[] =
+    LAYER("clCreateContext", "make",
+          "static CL_API_ENTRY cl_context CL_API_CALL make(const cl_context_properties *p, cl_uint n,\n"
+          "    const cl_device_id *d, void (CL_CALLBACK *f)(const char *, const void *, size_t, void *),\n"
+          "    void *u, cl_int *e) {\n"
+          "  char name[256] = \"\"; const char *unfit = getenv(\"TEST_UNFIT\");\n"
+          "  next->clGetDeviceInfo(d[0], CL_DEVICE_NAME, sizeof name, name, NULL);\n"
+          "  if (unfit && strcmp(name, unfit) == 0) { if (e) *e = CL_OUT_OF_HOST_MEMORY; return NULL; }\n"
+          "  return next->clCreateContext(p, n, d, f, u, e);\n}\n");
 
 // A crash within a device's checks is named, and those behind it are made all the same.
 static void test_check_that_crashes(void **state) {
     (void)state;
     need_device();
-    setenv("OPENCL_LAYERS", build_library("liblayer.so", layer), 1);
+    setenv("OPENCL_LAYERS", build_library("liblayer.so", crashing_layer), 1);
     diagnosis d = DIAGNOSE("--quick", "--device", "0");
     unsetenv("OPENCL_LAYERS");
     expect_form(&d);
@@ -416,6 +433,51 @@ static void test_check_that_crashes(void **state) {
     expect(&d, "encoder", 0, "pass", "", "");
     expect(&d, "product linear_plain small", 0, "pass", "", "");
     free_diagnosis(&d);
+}
+
+// With a device that cannot be opened, doctor ends with this exit code.
+static void expect_unfit(const char *name, const char *index, bool named, int exit_code) {
+    setenv("TEST_UNFIT", name, 1);
+    diagnosis d = named ? DIAGNOSE("--quick", "--device", index) : DIAGNOSE("--quick");
+    unsetenv("TEST_UNFIT");
+    expect_form(&d);
+    expect(&d, "open", (int)strtol(index, NULL, 10), "fail", "", "cannot be opened");
+    assert_int_equal(d.exit_code, exit_code);
+    assert_int_equal(cJSON_GetArraySize(array_of(summary_of(&d), "fit")), named ? 0 : 1);
+    assert_int_equal(cJSON_GetArraySize(array_of(summary_of(&d), "unfit")), 1);
+    free_diagnosis(&d);
+}
+
+// Of PoCL's two devices here, one is that of `auto`: it must be fit, the other one only where it is named.
+static void test_device_that_is_unfit(void **state) {
+    (void)state;
+    need_device();
+    const char *there = getenv("OCL_ICD_VENDORS");
+    char place[PATH_LENGTH];
+    char command[4 * PATH_LENGTH];
+    snprintf(place, sizeof place, "%s", in_folder("pocl"));
+    snprintf(command, sizeof command, "mkdir -p '%s' && cp '%s'/*pocl*.icd '%s'/ 2>/dev/null", place,
+             there != NULL ? there : "/etc/OpenCL/vendors", place);
+    const bool has_pocl = system(command) == 0;
+    set_vendors(place);
+    setenv("POCL_DEVICES", "pthread basic", 1);
+    setenv("OPENCL_LAYERS", build_library("libunfit.so", unfit_layer), 1);
+    outcome result = RUN("", "devices", "--json");
+    parse_lines(&result);
+    if (!has_pocl || result.line_count != 2) {
+        print_message("no PoCL with two devices\n");
+    } else {
+        // The first line is what `auto` takes.
+        const char *const index[] = {number_of(result.lines[0], "index") > 0 ? "1" : "0",
+                                     number_of(result.lines[1], "index") > 0 ? "1" : "0"};
+        expect_unfit(text_of(result.lines[0], "name"), index[0], false, 1);
+        expect_unfit(text_of(result.lines[1], "name"), index[1], false, 0);
+        expect_unfit(text_of(result.lines[1], "name"), index[1], true, 1);
+    }
+    free_outcome(&result);
+    unsetenv("OPENCL_LAYERS");
+    unsetenv("POCL_DEVICES");
+    restore_vendors();
 }
 
 // Ctrl-C ends doctor and its child.
@@ -566,6 +628,7 @@ static void test_misuse(void **state) {
     expect_misuse(RUN("", "doctor", "--report", "report.pdf"), "expected a name that ends in .json, .md or .txt");
     expect_misuse(RUN("", "doctor", "--timeout", "0"), "--timeout: found '0'");
     expect_misuse(RUN("", "doctor", "--timeout", "soon"), "--timeout: found 'soon'");
+    expect_misuse(RUN("", "--profile", "trace.json", "doctor"), "--profile does not go with doctor");
     expect_misuse(RUN("", "doctor", "model"), "unexpected argument 'model'");
     expect_bad(RUN("", "doctor", "--child", "devices"), "--child is for encl itself");
     need_device();
@@ -585,6 +648,7 @@ int main(void) {
         cmocka_unit_test(test_driver_that_crashes),
         cmocka_unit_test(test_driver_that_hangs),
         cmocka_unit_test(test_check_that_crashes),
+        cmocka_unit_test(test_device_that_is_unfit),
         cmocka_unit_test(test_interrupt),
         cmocka_unit_test(test_cache_that_cannot_be_written),
         cmocka_unit_test(test_report),

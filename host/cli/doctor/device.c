@@ -47,7 +47,10 @@ encl_status encl_doctor_child_driver(FILE *pipe, const char *task) {
         ENCL_TRY(encl_string_format(&detail, "%s", encl_status_detail()));
         finding.verdict = ENCL_HEALTH_FAIL;
         finding.hint =
-            found == ENCL_NOT_FOUND
+            !encl_path_ends(name.text, ".icd")
+                ? "OCL_ICD_VENDORS or OCL_ICD_FILENAMES names this library: unset it, or set it to a folder of .icd "
+                  "files"
+            : found == ENCL_NOT_FOUND
                 ? "the .icd file names a library that is not there or lacks another one: install the driver's "
                   "package again, or remove the file"
                 : "install the driver's package again, or remove its .icd file";

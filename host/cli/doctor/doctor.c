@@ -363,16 +363,17 @@ cleanup:
     return status;
 }
 
-// Something essential is broken: a driver that ends every program, no device that is fit, or one that is not.
+// Something essential is broken: a driver ends every program, or a device that commands take is missing or not fit.
+// They take those that --device names, else the one of `auto`.
 static bool is_broken(const encl_doctor *doctor) {
     bool any = false;
     bool broken = encl_doctor_is_unfit(doctor, ENCL_DOCTOR_SYSTEM);
+    const char *taken = doctor->globals->device != NULL ? "chosen" : "auto";
     const cJSON *device = NULL;
     cJSON_ArrayForEach(device, doctor->devices) {
-        if (is_true(device, "chosen")) {
-            const bool unfit = encl_doctor_is_unfit(doctor, (int32_t)number_in(device, "index"));
-            any = any || !unfit;
-            broken = broken || unfit;
+        if (is_true(device, taken)) {
+            any = true;
+            broken = broken || encl_doctor_is_unfit(doctor, (int32_t)number_in(device, "index"));
         }
     }
     return broken || !any;
@@ -401,9 +402,16 @@ static void remove_vendors(const char *folder) {
     free((void *)folder);
 }
 
+static encl_status check(const encl_call *call) {
+    return call->globals->profile == NULL
+               ? ENCL_OK
+               : encl_fail(ENCL_INVALID, "--profile does not go with doctor, which runs no model; see `encl profile'");
+}
+
 static encl_status run(encl_call *call) {
     encl_doctor_settings *settings = call->settings;
     encl_status status = ENCL_OK;
+    encl_output report = {0};
     encl_doctor doctor = {.globals = call->globals, .settings = settings};
     if (settings->child != NULL) {
         return run_child(call);
@@ -415,6 +423,9 @@ static encl_status run(encl_call *call) {
         status = encl_fail(ENCL_OUT_OF_MEMORY, "cannot allocate the findings");
         goto cleanup;
     }
+    if (settings->report != NULL) { // before the checks, which take a while
+        ENCL_TRY(encl_result_open(settings->report, &report));
+    }
     encl_progress_start(&doctor.progress, "checking", "checks", 0);
     ENCL_TRY(examine(&doctor));
     encl_progress_finish(&doctor.progress);
@@ -422,9 +433,11 @@ static encl_status run(encl_call *call) {
     ENCL_TRY(call->globals->json ? encl_doctor_print_json(&doctor, stdout)
                                  : encl_doctor_print_summary(&doctor, stdout));
     if (settings->report != NULL) {
-        ENCL_TRY(encl_doctor_write_report(&doctor, settings->report));
+        ENCL_TRY(encl_doctor_write_report(&doctor, settings->report, report.stream));
+        ENCL_TRY(encl_output_commit(&report));
     }
 cleanup:
+    encl_output_abandon(&report);
     encl_progress_finish(&doctor.progress);
     remove_vendors(doctor.vendors);
     cJSON_Delete(doctor.findings);
@@ -438,13 +451,15 @@ const encl_command encl_command_doctor = {
     .summary = "Check the OpenCL installation and every kernel on this machine",
     .arguments = "",
     .text = "Check what encl needs: the OpenCL loader, drivers, permissions, memory and the cache; then, on every "
-            "device or "
-            "those that --device chooses, each kernel against a reference, matrix products, the timer, and a small "
+            "device or those that --device chooses, each kernel against a reference, matrix products, the timer, and a "
+            "small "
             "encoder.\v"
-            "Exit code 1: encl does not work here, or not on one of these devices.\n\n"
+            "Exit code 1: encl does not work here: not on the device that it takes by itself or, with --device, not on "
+            "one of those.\n\n"
             "Example:\n  encl doctor --report doctor.md",
     .options = options,
     .settings_bytes = sizeof(encl_doctor_settings),
     .option = option,
+    .check = check,
     .run = run,
 };

@@ -90,7 +90,8 @@ cJSON *encl_private_environment(void);
 encl_status encl_doctor_print_group(const encl_doctor *doctor, int32_t device, FILE *stream);
 encl_status encl_doctor_print_summary(const encl_doctor *doctor, FILE *stream);
 encl_status encl_doctor_print_json(const encl_doctor *doctor, FILE *stream);
-encl_status encl_doctor_write_report(const encl_doctor *doctor, const char *path);
+// path says of which kind.
+encl_status encl_doctor_write_report(const encl_doctor *doctor, const char *path, FILE *stream);
 
 // ---- Child processes --------------------------------------------------------------------------------------
 

@@ -20,6 +20,8 @@ static int32_t device_of(const cJSON *finding) {
     return isnan(device) ? ENCL_DOCTOR_SYSTEM : (int32_t)device;
 }
 
+enum { WIDTH = 120 }; // columns of a line, where its text allows that
+
 // ---- Tables -----------------------------------------------------------------------------------------------
 
 static const char *time_text(double us, char text[32]) {
@@ -76,6 +78,7 @@ static encl_status print_findings(const encl_doctor *doctor, int32_t device, FIL
             ENCL_TRY(add_row(table, finding));
         }
     }
+    encl_table_limit(table, WIDTH);
     ENCL_TRY(encl_table_print(table, stream));
 cleanup:
     encl_table_destroy(table);
@@ -83,14 +86,24 @@ cleanup:
 }
 
 // What to do about findings that are not all right.
-static void print_hints(const encl_doctor *doctor, int32_t device, FILE *stream) {
+static encl_status print_hints(const encl_doctor *doctor, int32_t device, FILE *stream) {
+    encl_status status = ENCL_OK;
+    encl_string text = {0};
     const cJSON *finding = NULL;
     cJSON_ArrayForEach(finding, doctor->findings) {
         const char *hint = text_in(finding, "hint");
         if (device_of(finding) == device && hint[0] != '\0') {
-            fprintf(stream, "* %s (%s): %s.\n", text_in(finding, "name"), text_in(finding, "verdict"), hint);
+            encl_string_free(&text);
+            ENCL_TRY(
+                encl_string_format(&text, "%s (%s): %s.", text_in(finding, "name"), text_in(finding, "verdict"), hint));
+            fputs("* ", stream);
+            encl_print_wrapped(stream, text.text, 2, WIDTH);
+            putc('\n', stream);
         }
     }
+cleanup:
+    encl_string_free(&text);
+    return status;
 }
 
 static bool has_findings(const encl_doctor *doctor, int32_t device, bool with_hint) {
@@ -105,63 +118,72 @@ static bool has_findings(const encl_doctor *doctor, int32_t device, bool with_hi
 
 encl_status encl_doctor_print_group(const encl_doctor *doctor, int32_t device, FILE *stream) {
     print_title(doctor, device, stream);
-    const encl_status status = print_findings(doctor, device, stream);
-    if (status != ENCL_OK) {
-        return status;
-    }
-    if (has_findings(doctor, device, true)) {
+    encl_status status = print_findings(doctor, device, stream);
+    if (status == ENCL_OK && has_findings(doctor, device, true)) {
         putc('\n', stream);
-        print_hints(doctor, device, stream);
+        status = print_hints(doctor, device, stream);
     }
     putc('\n', stream);
-    return ENCL_OK;
+    return status;
 }
 
 // ---- The end ----------------------------------------------------------------------------------------------
 
-static bool is_fit(const encl_doctor *doctor, const cJSON *device) {
+// True for a device that was checked and is fit, or is not.
+static bool is_found(const encl_doctor *doctor, const cJSON *device, bool fit) {
     return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(device, "chosen")) &&
-           !encl_doctor_is_unfit(doctor, (int32_t)number_in(device, "index"));
+           encl_doctor_is_unfit(doctor, (int32_t)number_in(device, "index")) != fit;
+}
+
+// "; fit to run on: 0 = pthread (auto)"; without a device, what it says of that.
+static void print_devices(const encl_doctor *doctor, bool fit, const char *title, const char *none, FILE *stream) {
+    const cJSON *device = NULL;
+    bool any = false;
+    cJSON_ArrayForEach(device, doctor->devices) {
+        if (is_found(doctor, device, fit)) {
+            const bool automatic = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(device, "auto"));
+            fprintf(stream, "%s%d = %s%s", any ? ", " : title, (int)number_in(device, "index"), text_in(device, "name"),
+                    automatic ? " (auto)" : "");
+            any = true;
+        }
+    }
+    fputs(any ? "" : none, stream);
 }
 
 encl_status encl_doctor_print_summary(const encl_doctor *doctor, FILE *stream) {
     static const char *const words[] = {" passed", " notes", " warnings", " failed", " skipped"};
-    const cJSON *device = NULL;
-    bool any = false;
     for (int i = 0; i < ENCL_HEALTH_COUNT; i++) {
         const size_t count = encl_doctor_count(doctor, ENCL_DOCTOR_SYSTEM - 1, (encl_health)i);
         const bool one = count == 1 && (i == ENCL_HEALTH_NOTE || i == ENCL_HEALTH_WARNING);
         fprintf(stream, "%s%zu%.*s", i > 0 ? ", " : "", count, (int)strlen(words[i]) - (one ? 1 : 0), words[i]);
     }
-    fputs("; fit to run on: ", stream);
-    cJSON_ArrayForEach(device, doctor->devices) {
-        if (is_fit(doctor, device)) {
-            const bool automatic = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(device, "auto"));
-            fprintf(stream, "%s%d = %s%s", any ? ", " : "", (int)number_in(device, "index"), text_in(device, "name"),
-                    automatic ? " (auto)" : "");
-            any = true;
-        }
-    }
-    fputs(any ? "\n" : "nothing\n", stream);
+    print_devices(doctor, true, "; fit to run on: ", "; fit to run on: nothing", stream);
+    print_devices(doctor, false, "; not fit: ", "", stream);
+    putc('\n', stream);
     return ENCL_OK;
 }
 
 // ---- JSON -------------------------------------------------------------------------------------------------
 
+static void add_devices(const encl_doctor *doctor, bool fit, const char *key, encl_line *line) {
+    const cJSON *device = NULL;
+    cJSON *indices = encl_line_array(line, key);
+    cJSON_ArrayForEach(device, doctor->devices) {
+        if (is_found(doctor, device, fit)) {
+            encl_line_add(line, indices, cJSON_CreateNumber(number_in(device, "index")));
+        }
+    }
+}
+
 static cJSON *summary_json(const encl_doctor *doctor) {
     encl_line line;
-    const cJSON *device = NULL;
     encl_line_start(&line);
     for (int i = 0; i < ENCL_HEALTH_COUNT; i++) {
         encl_line_number(&line, encl_health_name((encl_health)i),
                          (double)encl_doctor_count(doctor, ENCL_DOCTOR_SYSTEM - 1, (encl_health)i));
     }
-    cJSON *fit = encl_line_array(&line, "fit");
-    cJSON_ArrayForEach(device, doctor->devices) {
-        if (is_fit(doctor, device)) {
-            encl_line_add(&line, fit, cJSON_CreateNumber(number_in(device, "index")));
-        }
-    }
+    add_devices(doctor, true, "fit", &line);
+    add_devices(doctor, false, "unfit", &line);
     return encl_line_take(&line);
 }
 
@@ -231,7 +253,7 @@ static encl_status write_text(const encl_doctor *doctor, FILE *stream) {
     fputs("```\n\n## Checks of the machine\n```\n", stream);
     ENCL_TRY(print_findings(doctor, ENCL_DOCTOR_SYSTEM, stream));
     fputs("```\n\n", stream);
-    print_hints(doctor, ENCL_DOCTOR_SYSTEM, stream);
+    ENCL_TRY(print_hints(doctor, ENCL_DOCTOR_SYSTEM, stream));
     cJSON_ArrayForEach(device, doctor->devices) {
         const int32_t index = (int32_t)number_in(device, "index");
         fprintf(stream, "\n## Device %d: %s\n```\n", index, text_in(device, "name"));
@@ -241,7 +263,7 @@ static encl_status write_text(const encl_doctor *doctor, FILE *stream) {
             fputs("```\n", stream);
             ENCL_TRY(print_findings(doctor, index, stream));
             fputs("```\n\n", stream);
-            print_hints(doctor, index, stream);
+            ENCL_TRY(print_hints(doctor, index, stream));
         }
     }
 cleanup:
@@ -249,16 +271,6 @@ cleanup:
     return status;
 }
 
-encl_status encl_doctor_write_report(const encl_doctor *doctor, const char *path) {
-    encl_status status = ENCL_OK;
-    encl_output output = {0};
-    ENCL_TRY(encl_result_open(path, &output));
-    status = encl_path_ends(path, ".json") ? write_json(doctor, output.stream) : write_text(doctor, output.stream);
-    if (status != ENCL_OK) {
-        encl_output_abandon(&output);
-        goto cleanup;
-    }
-    ENCL_TRY(encl_output_commit(&output));
-cleanup:
-    return status;
+encl_status encl_doctor_write_report(const encl_doctor *doctor, const char *path, FILE *stream) {
+    return encl_path_ends(path, ".json") ? write_json(doctor, stream) : write_text(doctor, stream);
 }
