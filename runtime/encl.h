@@ -243,7 +243,7 @@ typedef struct encl_executable_options {
     int32_t depth;      // runs in flight, 1 or 2; 0 means 2
     const char *family; // only rows of this kernel family ("plain", "tile", "group"); NULL: the device's
     // Not NULL: every run is profiled (see encl_executable_run) and told to this function before it is over; a failure
-    // of it is the run's. On the thread that calls encl_executable_run.
+    // of it is the run's. On the thread that calls encl_executable_run; the profile is valid until it returns.
     encl_status (*on_profile)(void *context, const encl_executable *executable, const encl_run_profile *profile);
     void *on_profile_context;
 } encl_executable_options;
@@ -313,7 +313,7 @@ ENCL_API void encl_event_release(encl_event *event); // waits for the run
 // One command of a profiled run. queued … end are by the device's clock, enqueue_… by the host's (encl_host_clock_ns);
 // all in nanoseconds. Texts live as long as the executable.
 struct encl_profile_record {
-    int32_t layer;
+    int32_t layer;                // see encl_graph_set_layer
     const char *op;               // operator: "linear", "attention", …, "upload", "download"
     const char *kernel;           // kernel row or provider
     const char *why;              // why this row: "best of 2 rows", "only row", …; "" for copies
@@ -333,10 +333,10 @@ struct encl_run_profile {
     int32_t tokens, sequences, selected;
 };
 
-// The host's clock of profiles: CLOCK_MONOTONIC_RAW.
+// The host's clock of profiles: CLOCK_MONOTONIC_RAW. From any thread.
 ENCL_API int64_t encl_host_clock_ns(void);
 
-// After a successful wait on a profiled run. Valid until the event is released.
+// After a successful wait on a profiled run; INVALID for any other. Valid until the event is released.
 ENCL_API encl_status encl_event_profile(encl_event *event, const encl_run_profile **profile);
 
 #ifdef __cplusplus
