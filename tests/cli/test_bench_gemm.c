@@ -123,6 +123,7 @@ static void test_wrong_options(void **state) {
         expect_misuse(RUN("", "bench", "gemm", "--nk", wrong[i]),
                       "expected a list such as 768x768,3072x768 of at most");
     }
+    expect_misuse(RUN("", "bench", "gemm", "--nk", "8x8,8x9,8x8"), "--nk: found 8x8 twice");
     expect_misuse(RUN("", "bench", "gemm", "--m", "0"), "--m: found '0'");
     expect_misuse(RUN("", "bench", "gemm", "--impl", "own,blas"), "--impl: found 'own,blas', expected a list of own");
     expect_misuse(RUN("", "bench", "gemm", "--impl", ""), "--impl: found '', expected a list of own");

@@ -37,7 +37,17 @@ static const struct argp_option options[] = {
 
 // ---- Options ----------------------------------------------------------------------------------------------
 
-// "768x3072,…" as pairs of numbers. nk may be NULL, to check only; else it holds LIST_LIMIT pairs.
+static encl_status check_new(int32_t (*pairs)[2], size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (memcmp(pairs[i], pairs[count], sizeof pairs[i]) == 0) {
+            return encl_fail(ENCL_INVALID, "--nk: found %dx%d twice, expected each once", (int)pairs[i][0],
+                             (int)pairs[i][1]);
+        }
+    }
+    return ENCL_OK;
+}
+
+// "768x3072,…" as pairs of numbers, each once. nk holds LIST_LIMIT pairs.
 static encl_status parse_nk(const char *text, int32_t (*nk)[2], size_t *count) {
     *count = 0;
     for (const char *at = text;; at++) {
@@ -56,8 +66,10 @@ static encl_status parse_nk(const char *text, int32_t (*nk)[2], size_t *count) {
             pair[i] = (int32_t)value;
             at = i == 0 ? end + 1 : end;
         }
-        if (nk != NULL) {
-            memcpy(nk[*count], pair, sizeof pair);
+        memcpy(nk[*count], pair, sizeof pair);
+        const encl_status status = check_new(nk, *count);
+        if (status != ENCL_OK) {
+            return status;
         }
         ++*count;
         if (*at == '\0') {
@@ -87,6 +99,7 @@ static encl_status parse_impls(const char *text, settings *chosen) {
 
 static encl_status take_option(void *taken, int key, const char *value) {
     settings *chosen = taken;
+    int32_t nk[LIST_LIMIT][2];
     size_t count = 0;
     switch (key) {
     case KEY_M:
@@ -94,7 +107,7 @@ static encl_status take_option(void *taken, int key, const char *value) {
         return encl_option_integers_check("--m", value, 1, SIZE_LIMIT);
     case KEY_NK:
         chosen->nk = value;
-        return parse_nk(value, NULL, &count);
+        return parse_nk(value, nk, &count);
     case KEY_IMPL:
         return parse_impls(value, chosen);
     default:
