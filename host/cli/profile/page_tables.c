@@ -67,7 +67,7 @@ encl_status encl_page_operators(const encl_page *page, const encl_profile_case *
           "longest "
           "first. "
           "Matrix products by their depth and width. A roof is what the device can do at that many operations a "
-          "byte.</span></caption>\n",
+          "byte; over 100 % of it, the bytes came from a cache.</span></caption>\n",
           page->stream);
     encl_html_headings(page->stream, headings, sizeof headings / sizeof headings[0]);
     fputs("<tbody>\n", page->stream);

@@ -173,7 +173,12 @@ static void write_reconciliation(const encl_page *page, const encl_profile_case 
                                     : "The parts do not add up to the wall time: take the shares with care.",
                      encl_page_time(of->parts.residual, residual), encl_page_time(of->parts.overlap, overlap));
     if (isfinite(cost)) {
-        encl_html_format(page->stream, " Profiling costs %+.1f %% of the wall time.", cost);
+        encl_html_format(page->stream, " Profiling costs %+.1f %% of the wall time", cost);
+        if (isfinite(of->cost.lo)) {
+            encl_html_format(page->stream, " (95 %% sure: %+.1f to %+.1f %%)", 100 * (of->cost.lo - 1),
+                             100 * (of->cost.hi - 1));
+        }
+        fputc('.', page->stream);
     }
     if (of->timeline_count > 0 && !of->timeline[of->timeline_count - 1].clock.aligned) {
         fputs(

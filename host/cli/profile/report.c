@@ -134,13 +134,13 @@ cleanup:
     return status;
 }
 
+#define WAIT_HEADINGS ">calls", ">queued ms", ">submit ms", ">host gap ms", ">queue gap ms", ">launch gap ms"
+
 // How long a call waited, and what the device was idle for before these commands. Waits are a call's, because they
 // overlap; idle times are sums.
 static encl_status print_waits(const encl_profile *profile, const encl_profile_case *of, encl_profile_grouping by) {
-    static const char *const headings[] = {"operator",   "kernel",       ">calls",        ">queued ms",
-                                           ">submit ms", ">host gap ms", ">queue gap ms", ">launch gap ms"};
-    static const char *const layer_headings[] = {">layer",       ">calls",        ">queued ms",    ">submit ms",
-                                                 ">host gap ms", ">queue gap ms", ">launch gap ms"};
+    static const char *const headings[] = {"operator", "kernel", WAIT_HEADINGS};
+    static const char *const layer_headings[] = {">layer", WAIT_HEADINGS};
     encl_status status = ENCL_OK;
     const bool layers = by == ENCL_PROFILE_BY_LAYER;
     encl_profile_group *groups = NULL;
@@ -148,7 +148,8 @@ static encl_status print_waits(const encl_profile *profile, const encl_profile_c
     encl_table *table = NULL;
     char name[16];
     ENCL_TRY(encl_profile_groups(of, by, &groups, &count));
-    ENCL_TRY(encl_table_create(layers ? layer_headings : headings, layers ? 7 : 8, &table));
+    ENCL_TRY(encl_table_create(layers ? layer_headings : headings,
+                               (layers ? sizeof layer_headings : sizeof headings) / sizeof headings[0], &table));
     for (size_t i = 0; i < count; i++) {
         const encl_profile_group *group = &groups[i];
         const double calls = fmax(group->calls, 1);
@@ -310,12 +311,12 @@ static void print_making(const encl_profile *profile, const encl_profile_case *o
 
 static void print_reconciled(const encl_profile_case *of) {
     const encl_clock_map *clock = of->timeline_count > 0 ? &of->timeline[of->timeline_count - 1].clock : NULL;
-    printf("%s: %.3f us of times out of order, %.3f us of overlap; ", of->reconciled ? "reconciled" : "NOT RECONCILED",
+    printf("%s: %.3f us of times out of order, %.3f us of overlap;\n", of->reconciled ? "reconciled" : "NOT RECONCILED",
            encl_profile_us(of->parts.residual), encl_profile_us(of->parts.overlap));
     if (clock != NULL && clock->aligned) {
-        printf("clocks aligned to %.1f us\n", (double)clock->width_ns / 1e3);
+        printf("  clocks aligned to %.1f us\n", (double)clock->width_ns / 1e3);
     } else {
-        printf("clocks not aligned (lead begins when the first command is queued)\n");
+        printf("  clocks not aligned (lead begins when the first command is queued)\n");
     }
 }
 
