@@ -6,10 +6,8 @@
 #include "runtime/device/cl.h"
 
 // How many calls of each entry point are taken: fewer where sanitizers make every run slow.
-#if defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 enum { SAMPLES = 1 };
-#elif defined(__SANITIZE_ADDRESS__)
-enum { SAMPLES = 3 };
 #else
 enum { SAMPLES = 6 };
 #endif
