@@ -52,9 +52,12 @@ static encl_status put_calls(encl_table *table, double calls) {
     return put(table, calls == floor(calls) ? 0 : 1, calls);
 }
 
-// A rate of what there was none of is not known.
-static encl_status put_rate(encl_table *table, double amount, double ns) {
-    return put(table, 1, amount > 0 ? encl_profile_rate(amount, ns) : NAN);
+enum { LEAST_NS = 10 }; // no command takes less, but for drivers that give no times
+
+// Not known where there was none of it, or no time.
+static encl_status put_rate(encl_table *table, double amount, const encl_profile_group *group) {
+    const bool known = amount > 0 && group->exec >= LEAST_NS * group->calls;
+    return put(table, 1, known ? encl_profile_rate(amount, group->exec) : NAN);
 }
 
 // What every table of groups says behind its names.
@@ -66,8 +69,8 @@ static encl_status put_group(encl_table *table, const encl_profile_case *of, con
     ENCL_TRY(put_ms(table, group->exec));
     ENCL_TRY(put(table, 1, encl_profile_pct(group->exec, of->wall)));
     ENCL_TRY(put_ms(table, group->host_gap));
-    ENCL_TRY(put_rate(table, group->flops, group->exec));
-    ENCL_TRY(put_rate(table, group->bytes, group->exec));
+    ENCL_TRY(put_rate(table, group->flops, group));
+    ENCL_TRY(put_rate(table, group->bytes, group));
 cleanup:
     return status;
 }
@@ -317,6 +320,9 @@ static void print_reconciled(const encl_profile_case *of) {
         printf("  clocks aligned to %.1f us\n", (double)clock->width_ns / 1e3);
     } else {
         printf("  clocks not aligned (lead begins when the first command is queued)\n");
+    }
+    if (of->row_count > 0 && of->parts.exec < LEAST_NS * (double)of->row_count) {
+        puts("  this driver gives no times of its commands, so only the times of whole runs mean something");
     }
 }
 
