@@ -188,6 +188,14 @@ static encl_status check_end(const encl_bench_file *file, size_t lines, bool end
     return ENCL_OK;
 }
 
+// Cases were measured in a shuffled order, in which nobody wants to read them. Numbers in names count as numbers.
+static int compare_cases(const void *a, const void *b) {
+    const encl_bench_entry *left = a;
+    const encl_bench_entry *right = b;
+    const int order = strverscmp(left->case_id, right->case_id);
+    return order != 0 ? order : strverscmp(left->device, right->device);
+}
+
 encl_status encl_bench_parse(const char *place, const char *text, size_t length, encl_bench_file *file) {
     encl_status status = ENCL_OK;
     encl_bench_file read = {0};
@@ -208,6 +216,7 @@ encl_status encl_bench_parse(const char *place, const char *text, size_t length,
         at = end + 1;
     }
     ENCL_TRY(check_end(&read, lines, ended));
+    qsort(read.entries, read.count, sizeof *read.entries, compare_cases);
     *file = read;
     read = (encl_bench_file){0};
 cleanup:
