@@ -158,7 +158,9 @@ static void profiles_on(const encl_device *device) {
     encl_event_release(fixture_run(executable, &batch, false)); // profiled all the same
     assert_int_equal(t.runs, 1);
     assert_int_equal(t.tokens, 32);
-    assert_string_equal(tiles ? t.why : tall, tall);
+    // Tiles of 8 rows serve where their sums fit the registers (encl_kernel_choose_height).
+    const char *many = encl_device_get_info(device)->native_float_width >= 16 ? tall : low;
+    assert_string_equal(tiles ? t.why : many, many);
     make_batch(&batch, 4);
     encl_event_release(fixture_run(executable, &batch, true));
     assert_int_equal(t.runs, 2);
