@@ -16,7 +16,7 @@ typedef struct encl_bench_entry {
 typedef struct encl_bench_file {
     char *place; // the path, for messages
     cJSON *header;
-    cJSON *results; // an array of lines: what the entries' texts belong to
+    cJSON *results;            // an array of lines: what the entries' texts belong to
     encl_bench_entry *entries; // by case and device, whatever their order in the file
     size_t count, capacity;
     bool complete;
