@@ -1,4 +1,5 @@
 // Trials: a kernel that is launched again and again gives times and is held against the reference.
+#include "op/find_row.h"
 #include "test.h"
 
 #include <math.h>
@@ -18,16 +19,6 @@ static encl_sampling short_sampling(void) {
     sampling.most_ns = 1;
     sampling.most_count = 3;
     return sampling;
-}
-
-static const encl_kernel_row *find_row(const char *name) {
-    for (size_t i = 0; i < encl_kernel_row_count; i++) {
-        if (strcmp(encl_kernel_rows[i].name, name) == 0) {
-            return &encl_kernel_rows[i];
-        }
-    }
-    fail_msg("no kernel %s", name);
-    return NULL;
 }
 
 static void expect_times(const encl_trial *trial) {

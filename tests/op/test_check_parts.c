@@ -1,5 +1,6 @@
 // The parts of a check: what it says of an output that is wrong in one place, and what it sees when it may look at few
 // rows only.
+#include "op/find_row.h"
 #include "test.h"
 
 #include <math.h>
@@ -11,16 +12,6 @@
 static const int32_t lengths[] = {40, 1, 33, 12};
 static const double all_rows = (double)INFINITY;
 static const double few_rows = 1; // the first and the last: never less than two
-
-static const encl_kernel_row *find_row(const char *name) {
-    for (size_t i = 0; i < encl_kernel_row_count; i++) {
-        if (strcmp(encl_kernel_rows[i].name, name) == 0) {
-            return &encl_kernel_rows[i];
-        }
-    }
-    fail_msg("no kernel %s", name);
-    return NULL;
-}
 
 // A case of every operator, with gaps in its output where the operator allows them.
 static encl_check_case case_of(const encl_kernel_row *row) {
