@@ -163,7 +163,7 @@ static void fill_group(csv_line *line, const encl_profile *profile, const encl_p
     line->pct_wall = encl_profile_pct(group->exec, c->wall);
     line->flops = group->flops;
     line->bytes = group->bytes;
-    line->roof = encl_profile_group_roof(profile, group);
+    line->roof = encl_profile_roof(profile, group->calls, group->flops, group->bytes, group->exec);
 }
 
 static void put_rows(FILE *stream, const encl_profile *profile, const encl_profile_case *c) {

@@ -42,7 +42,7 @@ static cJSON *parts_block(const encl_parts *parts) {
 // Waits are a call's: those of commands overlap, so a sum would say nothing.
 static cJSON *group_block(const encl_profile *profile, const encl_profile_case *of, const encl_profile_group *group,
                           encl_profile_grouping by) {
-    const encl_roof roof = encl_profile_group_roof(profile, group);
+    const encl_roof roof = encl_profile_roof(profile, group->calls, group->flops, group->bytes, group->exec);
     const double calls = fmax(group->calls, 1);
     char name[16];
     encl_line line;

@@ -18,9 +18,7 @@ static void write_share(const encl_page *page, double pct, double longest, const
 
 static void write_operator(const encl_page *page, const encl_profile_case *of, const encl_page_group *group,
                            size_t index, double longest) {
-    const double calls = fmax(group->calls, 1);
-    const encl_roof roof = encl_roof_of(page->profile->peaks_known ? &page->profile->peaks : NULL, group->flops / calls,
-                                        group->bytes / calls, group->exec / calls);
+    const encl_roof roof = encl_profile_roof(page->profile, group->calls, group->flops, group->bytes, group->exec);
     const bool computes = group->flops > 0;
     char pattern[16];
     char mark[ENCL_PAGE_MARK];

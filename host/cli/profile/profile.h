@@ -59,8 +59,8 @@ encl_status encl_profile_measure(const encl_device *device, const encl_graph *gr
 
 // Profiled runs against plain ones, in percent of these; NAN where there are none.
 double encl_profile_cost_pct(const encl_profile_case *of);
-// How near a group's mean call came to what the device can do.
-encl_roof encl_profile_group_roof(const encl_profile *profile, const encl_profile_group *group);
+// How near the mean of so many calls, with this work and time in all, came to what the device can do.
+encl_roof encl_profile_roof(const encl_profile *profile, double calls, double flops, double bytes, double exec);
 // What holds it back, for people: `bound`, or "cache" where memory would but the bytes came faster than it gives them.
 const char *encl_profile_bound(const encl_roof *roof);
 // ns as microseconds, a part in percent of a whole (0 of nothing), and 10⁹ of something a second.

@@ -26,10 +26,9 @@ double encl_profile_cost_pct(const encl_profile_case *of) {
     return 100 * (of->cost.ratio - 1);
 }
 
-encl_roof encl_profile_group_roof(const encl_profile *profile, const encl_profile_group *group) {
-    const double calls = fmax(group->calls, 1);
-    return encl_roof_of(profile->peaks_known ? &profile->peaks : NULL, group->flops / calls, group->bytes / calls,
-                        group->exec / calls);
+encl_roof encl_profile_roof(const encl_profile *profile, double calls, double flops, double bytes, double exec) {
+    const double each = fmax(calls, 1);
+    return encl_roof_of(profile->peaks_known ? &profile->peaks : NULL, flops / each, bytes / each, exec / each);
 }
 
 // ---- Cells ------------------------------------------------------------------------------------------------
@@ -80,7 +79,7 @@ const char *encl_profile_bound(const encl_roof *roof) {
 }
 
 static encl_status put_roof(encl_table *table, const encl_profile *profile, const encl_profile_group *group) {
-    const encl_roof roof = encl_profile_group_roof(profile, group);
+    const encl_roof roof = encl_profile_roof(profile, group->calls, group->flops, group->bytes, group->exec);
     encl_status status = put(table, 0, roof.roof_pct);
     return status == ENCL_OK ? encl_table_cell(table, "%s", encl_profile_bound(&roof)) : status;
 }

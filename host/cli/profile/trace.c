@@ -61,8 +61,7 @@ static encl_status take_queue(drawing *to, int64_t *start, int64_t *end, int *th
 static void describe(const drawing *to, const encl_profile_record *record, int64_t duration, encl_line *arguments) {
     char shape[ENCL_PROFILE_SHAPE_TEXT];
     char layer[16];
-    const encl_peaks *peaks = to->profile->peaks_known ? &to->profile->peaks : NULL;
-    const encl_roof roof = encl_roof_of(peaks, record->flops, record->bytes, (double)duration);
+    const encl_roof roof = encl_profile_roof(to->profile, 1, record->flops, record->bytes, (double)duration);
     encl_line_start(arguments);
     encl_line_text(arguments, "op", record->op);
     encl_line_text(arguments, "kernel", record->kernel);
