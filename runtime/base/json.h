@@ -28,6 +28,16 @@ encl_status encl_json_get_bool(const char *place, const cJSON *object, const cha
 // *value points into the object and lives as long as it.
 encl_status encl_json_get_text(const char *place, const cJSON *object, const char *key, const char **value);
 
+// For objects that are known to be well formed: a key's item, NULL where it is missing, and its text, "" where it has
+// none.
+static inline cJSON *encl_json_member(const cJSON *object, const char *key) {
+    return cJSON_GetObjectItemCaseSensitive(object, key);
+}
+static inline const char *encl_json_member_text(const cJSON *object, const char *key) {
+    const char *text = cJSON_GetStringValue(encl_json_member(object, key));
+    return text != NULL ? text : "";
+}
+
 // A whole number in ±2^53 (what JSON can hold exactly), else false.
 bool encl_json_is_integer(const cJSON *item, int64_t *value);
 

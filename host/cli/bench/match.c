@@ -28,23 +28,14 @@ encl_status encl_compare_option(encl_compare_options *options, int key, const ch
 
 // ---- What differs -----------------------------------------------------------------------------------------
 
-static const cJSON *member(const cJSON *object, const char *key) {
-    return cJSON_GetObjectItemCaseSensitive(object, key);
-}
-
-static const char *text_of(const cJSON *object, const char *key) {
-    const char *text = cJSON_GetStringValue(member(object, key));
-    return text != NULL ? text : "";
-}
-
 static const cJSON *only_device(const encl_bench_file *file) {
-    const cJSON *devices = member(file->header, "devices");
+    const cJSON *devices = encl_json_member(file->header, "devices");
     return cJSON_GetArraySize(devices) == 1 ? devices->child : NULL;
 }
 
 static encl_status check_kinds(const encl_bench_file *a, const encl_bench_file *b) {
-    const char *of_a = text_of(a->header, "kind");
-    const char *of_b = text_of(b->header, "kind");
+    const char *of_a = encl_json_member_text(a->header, "kind");
+    const char *of_b = encl_json_member_text(b->header, "kind");
     if (strcmp(of_a, of_b) != 0) {
         return encl_fail(ENCL_INVALID, "%s is of bench %s, %s of bench %s, expected the same", a->place, of_a, b->place,
                          of_b);
@@ -63,21 +54,25 @@ static void warn_devices(const encl_bench_file *a, const encl_bench_file *b) {
         const char *key, *name;
     } facts[] = {{"name", "devices"}, {"platform", "platforms"}, {"driver", "drivers"}};
     const cJSON *device = NULL;
-    cJSON_ArrayForEach(device, member(a->header, "devices")) {
+    cJSON_ArrayForEach(device, encl_json_member(a->header, "devices")) {
         const cJSON *other = only_device(b);
         const cJSON *candidate = NULL;
-        cJSON_ArrayForEach(candidate, member(b->header, "devices")) {
-            other = strcmp(text_of(candidate, "name"), text_of(device, "name")) == 0 ? candidate : other;
+        cJSON_ArrayForEach(candidate, encl_json_member(b->header, "devices")) {
+            other = strcmp(encl_json_member_text(candidate, "name"), encl_json_member_text(device, "name")) == 0
+                        ? candidate
+                        : other;
         }
         for (size_t i = 0; other != NULL && i < sizeof facts / sizeof facts[0]; i++) {
-            warn_text(facts[i].name, text_of(device, facts[i].key), text_of(other, facts[i].key));
+            warn_text(facts[i].name, encl_json_member_text(device, facts[i].key),
+                      encl_json_member_text(other, facts[i].key));
         }
     }
 }
 
 static void warn_differences(const encl_bench_file *a, const encl_bench_file *b) {
     warn_devices(a, b);
-    warn_text("processors", text_of(member(a->header, "host"), "cpu"), text_of(member(b->header, "host"), "cpu"));
+    warn_text("processors", encl_json_member_text(encl_json_member(a->header, "host"), "cpu"),
+              encl_json_member_text(encl_json_member(b->header, "host"), "cpu"));
     for (size_t i = 0; i < a->count; i++) {
         const encl_bench_entry *other = encl_bench_find(b, a->entries[i].case_id, NULL);
         if (other != NULL && strcmp(a->entries[i].sha256, other->sha256) != 0) {
@@ -192,10 +187,10 @@ static encl_status write_notes(const comparison *of, encl_compare_kind kind) {
     encl_status status = ENCL_OK;
     const encl_bench_file *files[] = {of->a, of->b};
     for (int i = 0; i < 2; i++) {
-        const cJSON *build = member(files[i]->header, "encl");
+        const cJSON *build = encl_json_member(files[i]->header, "encl");
         ENCL_TRY(encl_bench_note(of->bench, "- %s: %s, encl %s (%s), %s", i == 0 ? "A" : "B", files[i]->place,
-                                 text_of(build, "version"), text_of(build, "commit"),
-                                 text_of(member(files[i]->header, "run"), "started")));
+                                 encl_json_member_text(build, "version"), encl_json_member_text(build, "commit"),
+                                 encl_json_member_text(encl_json_member(files[i]->header, "run"), "started")));
     }
     ENCL_TRY(encl_bench_note(of->bench,
                              "- ratio: time of B / time of A (medians) with its 95 %% confidence interval; faster and "
@@ -219,7 +214,7 @@ static cJSON *side_block(const encl_bench_file *file) {
     encl_line_text(&line, "place", file->place);
     encl_line_bool(&line, "complete", file->complete);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        const cJSON *item = member(file->header, keys[i]);
+        const cJSON *item = encl_json_member(file->header, keys[i]);
         if (item != NULL) {
             encl_line_item(&line, keys[i], cJSON_Duplicate(item, true));
         }

@@ -7,15 +7,11 @@ enum { FILE_LIMIT = 1 << 30 };
 static const char schema_name[] = "encl.bench/";
 enum { SCHEMA_MAJOR = 1 };
 
-static cJSON *member(const cJSON *object, const char *key) {
-    return cJSON_GetObjectItemCaseSensitive(object, key);
-}
-
 // ---- Lines ------------------------------------------------------------------------------------------------
 
 // "encl.bench/1" and "encl.bench/1.…" are read.
 static encl_status check_schema(const char *place, const cJSON *header) {
-    const char *found = cJSON_GetStringValue(member(header, "schema"));
+    const char *found = cJSON_GetStringValue(encl_json_member(header, "schema"));
     if (found == NULL || strncmp(found, schema_name, strlen(schema_name)) != 0) {
         return encl_fail(ENCL_FORMAT,
                          "%s: schema: found %s%s%s, expected '%s%d'; encl bench … --jsonl FILE writes such "
@@ -37,19 +33,19 @@ static encl_status check_schema(const char *place, const cJSON *header) {
 static encl_status number_devices(cJSON *header) {
     encl_status status = ENCL_OK;
     encl_string numbered = {0};
-    cJSON *devices = member(header, "devices");
+    cJSON *devices = encl_json_member(header, "devices");
     cJSON *device = devices != NULL && devices->child != NULL ? devices->child->prev : NULL;
     for (; device != NULL; device = device != devices->child ? device->prev : NULL) {
-        const char *name = cJSON_GetStringValue(member(device, "name"));
+        const char *name = cJSON_GetStringValue(encl_json_member(device, "name"));
         size_t number = 1;
         for (cJSON *other = devices->child; name != NULL && other != device; other = other->next) {
-            const char *same = cJSON_GetStringValue(member(other, "name"));
+            const char *same = cJSON_GetStringValue(encl_json_member(other, "name"));
             number += same != NULL && strcmp(same, name) == 0 ? 1 : 0;
         }
         if (number > 1) {
             encl_string_free(&numbered);
             ENCL_TRY(encl_string_format(&numbered, "%s (%zu)", name, number));
-            if (cJSON_SetValuestring(member(device, "name"), numbered.text) == NULL) {
+            if (cJSON_SetValuestring(encl_json_member(device, "name"), numbered.text) == NULL) {
                 status = encl_fail_memory(numbered.length);
                 goto cleanup;
             }
@@ -68,10 +64,10 @@ static encl_status find_device(const char *place, const cJSON *header, const cJS
     if (status != ENCL_OK) {
         return status;
     }
-    cJSON_ArrayForEach(device, member(header, "devices")) {
+    cJSON_ArrayForEach(device, encl_json_member(header, "devices")) {
         int64_t at = -1;
-        const char *text = cJSON_GetStringValue(member(device, "name"));
-        if (encl_json_is_integer(member(device, "index"), &at) && at == index && text != NULL) {
+        const char *text = cJSON_GetStringValue(encl_json_member(device, "name"));
+        if (encl_json_is_integer(encl_json_member(device, "index"), &at) && at == index && text != NULL) {
             *name = text;
             return ENCL_OK;
         }
@@ -84,7 +80,7 @@ static encl_status take_samples(const char *place, const cJSON *result, encl_ben
     encl_status status = ENCL_OK;
     void *memory = NULL;
     const cJSON *item = NULL;
-    const cJSON *samples = member(result, "samples_ns");
+    const cJSON *samples = encl_json_member(result, "samples_ns");
     if (!cJSON_IsArray(samples) || samples->child == NULL) {
         return encl_fail(ENCL_FORMAT, "%s: samples_ns: found none, expected at least one", place);
     }
@@ -155,8 +151,8 @@ static encl_status take_line(const char *text, size_t length, size_t line, encl_
         ENCL_TRY(number_devices(json));
         file->header = json;
         json = NULL;
-    } else if (cJSON_IsBool(member(json, "complete"))) {
-        file->complete = cJSON_IsTrue(member(json, "complete"));
+    } else if (cJSON_IsBool(encl_json_member(json, "complete"))) {
+        file->complete = cJSON_IsTrue(encl_json_member(json, "complete"));
         *ended = true;
     } else if (encl_array_add(file->results, json)) {
         const cJSON *kept = json;

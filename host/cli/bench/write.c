@@ -25,15 +25,6 @@ typedef struct md_row {
     char **cells; // one a column of the kind; NULL where it is never shown
 } md_row;
 
-static const cJSON *member(const cJSON *object, const char *key) {
-    return cJSON_GetObjectItemCaseSensitive(object, key);
-}
-
-static const char *text_member(const cJSON *object, const char *key) {
-    const char *text = cJSON_GetStringValue(member(object, key));
-    return text != NULL ? text : "";
-}
-
 static bool cell_is_empty(const encl_bench_column *column, const encl_bench_cell *cell) {
     return column->type == ENCL_BENCH_TEXT ? cell->text == NULL || cell->text[0] == '\0' : !isfinite(cell->number);
 }
@@ -59,7 +50,7 @@ static encl_status check_stream(FILE *stream) {
 static encl_status command_text(const cJSON *header, encl_string *text) {
     encl_status status = ENCL_OK;
     const cJSON *word = NULL;
-    cJSON_ArrayForEach(word, member(member(header, "run"), "command_line")) {
+    cJSON_ArrayForEach(word, encl_json_member(encl_json_member(header, "run"), "command_line")) {
         const char *plain = cJSON_GetStringValue(word);
         if (plain == NULL) {
             continue;
@@ -124,17 +115,19 @@ static encl_status add_provenance(const encl_bench_writer *writer, int32_t devic
     encl_status status = ENCL_OK;
     encl_string command = {0};
     char *settings = NULL;
-    const cJSON *of_device = device < 0 ? NULL : cJSON_GetArrayItem(member(writer->header, "devices"), device);
+    const cJSON *of_device =
+        device < 0 ? NULL : cJSON_GetArrayItem(encl_json_member(writer->header, "devices"), device);
     for (size_t i = 0; i < PROVENANCE; i++) {
-        const cJSON *object = provenance[i].object != NULL ? member(writer->header, provenance[i].object) : of_device;
+        const cJSON *object =
+            provenance[i].object != NULL ? encl_json_member(writer->header, provenance[i].object) : of_device;
         ENCL_TRY(encl_string_append(line, ",", 1));
-        ENCL_TRY(add_field(line, text_member(object, provenance[i].key)));
+        ENCL_TRY(add_field(line, encl_json_member_text(object, provenance[i].key)));
     }
     ENCL_TRY(command_text(writer->header, &command));
     ENCL_TRY(encl_string_append(line, ",", 1));
     ENCL_TRY(add_field(line, command.text != NULL ? command.text : ""));
     ENCL_TRY(encl_string_append(line, ",", 1));
-    settings = cJSON_PrintUnformatted(member(member(writer->header, "run"), "settings"));
+    settings = cJSON_PrintUnformatted(encl_json_member(encl_json_member(writer->header, "run"), "settings"));
     ENCL_TRY(add_field(line, settings != NULL ? settings : ""));
 cleanup:
     encl_string_free(&command);
@@ -299,28 +292,29 @@ static int compare_places(const void *a, const void *b) {
 }
 
 static void print_about(const encl_bench_writer *writer) {
-    const cJSON *build = member(writer->header, "encl");
-    const cJSON *run = member(writer->header, "run");
+    const cJSON *build = encl_json_member(writer->header, "encl");
+    const cJSON *run = encl_json_member(writer->header, "run");
     const cJSON *device = NULL;
     encl_string command = {0};
     if (command_text(writer->header, &command) == ENCL_OK && command.text != NULL) {
-        fprintf(writer->stream, "`%s`, %s, encl %s (%s)\n", command.text, text_member(run, "started"),
-                text_member(build, "version"), text_member(build, "commit"));
+        fprintf(writer->stream, "`%s`, %s, encl %s (%s)\n", command.text, encl_json_member_text(run, "started"),
+                encl_json_member_text(build, "version"), encl_json_member_text(build, "commit"));
     }
     encl_string_free(&command);
-    cJSON_ArrayForEach(device, member(writer->header, "devices")) {
-        const cJSON *index = member(device, "index");
+    cJSON_ArrayForEach(device, encl_json_member(writer->header, "devices")) {
+        const cJSON *index = encl_json_member(device, "index");
         fprintf(writer->stream, "\n- device %.0f: %s, %s, driver %s", cJSON_IsNumber(index) ? index->valuedouble : 0,
-                text_member(device, "name"), text_member(device, "platform"), text_member(device, "driver"));
+                encl_json_member_text(device, "name"), encl_json_member_text(device, "platform"),
+                encl_json_member_text(device, "driver"));
     }
-    fputs(cJSON_GetArraySize(member(writer->header, "devices")) > 0 ? "\n\n" : "\n", writer->stream);
+    fputs(cJSON_GetArraySize(encl_json_member(writer->header, "devices")) > 0 ? "\n\n" : "\n", writer->stream);
 }
 
 // A column is worth its place where some cell says something: not where all are empty, all is "ok", or there is but
 // one device.
 static bool column_says(const encl_bench_writer *writer, size_t column) {
     const encl_bench_column *of = &writer->columns[column];
-    const bool one_device = cJSON_GetArraySize(member(writer->header, "devices")) < 2;
+    const bool one_device = cJSON_GetArraySize(encl_json_member(writer->header, "devices")) < 2;
     if (of->heading == NULL || (one_device && strcmp(of->name, "device_id") == 0)) {
         return false;
     }

@@ -102,19 +102,16 @@ static encl_status add_issues(encl_doctor *doctor, int32_t index, const char *pl
     return count > 0 ? ENCL_OK : encl_doctor_add(doctor, &finding);
 }
 
-static const char *text_of(const cJSON *object, const char *key) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-    return cJSON_IsString(item) ? item->valuestring : "";
-}
-
 encl_status encl_doctor_known(encl_doctor *doctor, const cJSON *device) {
     const cJSON *index = cJSON_GetObjectItemCaseSensitive(device, "index");
     encl_string healthy = {0};
-    encl_status status = encl_string_format(&healthy, "%s, %s: nothing known against it", text_of(device, "driver"),
-                                            text_of(device, "opencl_c"));
+    encl_status status =
+        encl_string_format(&healthy, "%s, %s: nothing known against it", encl_json_member_text(device, "driver"),
+                           encl_json_member_text(device, "opencl_c"));
     if (status == ENCL_OK) {
-        status = add_issues(doctor, index != NULL ? index->valueint : 0, text_of(device, "platform"),
-                            text_of(device, "name"), text_of(device, "driver"), "driver", healthy.text);
+        status = add_issues(doctor, index != NULL ? index->valueint : 0, encl_json_member_text(device, "platform"),
+                            encl_json_member_text(device, "name"), encl_json_member_text(device, "driver"), "driver",
+                            healthy.text);
     }
     encl_string_free(&healthy);
     return status;
