@@ -34,4 +34,9 @@ encl_status encl_buffer_sets_create(const encl_device *device, const encl_check_
                                     encl_buffer_sets *sets);
 void encl_buffer_sets_free(encl_buffer_sets *sets);
 
+// Times launches that take these sets in turn, and compares what the last one wrote: fills trial's times, check, sets,
+// flops and bytes. On failure trial is the caller's to free.
+encl_status encl_launches_try(const encl_launches *launches, const encl_sampling *sampling,
+                              const encl_check_inputs *inputs, const encl_buffer_sets *sets, encl_trial *trial);
+
 #endif

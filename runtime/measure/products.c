@@ -1,6 +1,5 @@
 #include "runtime/measure/products.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/clock.h"
@@ -58,7 +57,6 @@ encl_status encl_product_run(const encl_device *device, const encl_product *prod
     const encl_check_case check = encl_product_case(product);
     encl_check_inputs inputs = {0};
     encl_buffer_sets sets = {0};
-    uint32_t *found = NULL;
     size_t scratch_bytes = 0;
     subject s = {product, &sets, NULL};
     const encl_launches launches = {
@@ -72,17 +70,11 @@ encl_status encl_product_run(const encl_device *device, const encl_product *prod
     if (scratch_bytes > 0) {
         ENCL_TRY(encl_buffer_create(device, scratch_bytes, &s.scratch));
     }
-    ENCL_TRY(encl_launches_time(&launches, &options->sampling, &trial->times));
-    ENCL_TRY(encl_check_buffers_read(device, &inputs, &sets.sets[trial->times.last % sets.count], &found));
-    ENCL_TRY(encl_check_compare(&inputs, found, ENCL_TRIAL_REFERENCE_FLOPS, &trial->check));
-    trial->sets = sets.count;
-    trial->flops = inputs.flops;
-    trial->bytes = inputs.bytes;
+    ENCL_TRY(encl_launches_try(&launches, &options->sampling, &inputs, &sets, trial));
 cleanup:
     encl_buffer_release(s.scratch);
     encl_buffer_sets_free(&sets);
     encl_check_inputs_free(&inputs);
-    free(found);
     if (status != ENCL_OK) {
         encl_trial_free(trial);
     }

@@ -15,12 +15,26 @@ static encl_status launch(void *context, encl_queue queue, size_t index, encl_co
     return encl_kernel_enqueue(s->kernel, queue, &s->inputs->shape, s->sets->sets[index % s->sets->count].at, command);
 }
 
+encl_status encl_launches_try(const encl_launches *launches, const encl_sampling *sampling,
+                              const encl_check_inputs *inputs, const encl_buffer_sets *sets, encl_trial *trial) {
+    encl_status status = ENCL_OK;
+    uint32_t *found = NULL;
+    ENCL_TRY(encl_launches_time(launches, sampling, &trial->times));
+    ENCL_TRY(encl_check_buffers_read(launches->device, inputs, &sets->sets[trial->times.last % sets->count], &found));
+    ENCL_TRY(encl_check_compare(inputs, found, ENCL_TRIAL_REFERENCE_FLOPS, &trial->check));
+    trial->sets = sets->count;
+    trial->flops = inputs->flops;
+    trial->bytes = inputs->bytes;
+cleanup:
+    free(found);
+    return status;
+}
+
 encl_status encl_trial_run(const encl_device *device, const encl_kernel_row *row, const encl_check_case *check,
                            const encl_trial_options *options, encl_trial *trial) {
     encl_status status = ENCL_OK;
     encl_check_inputs inputs = {0};
     encl_buffer_sets sets = {0};
-    uint32_t *found = NULL;
     encl_kernel kernel = {0};
     subject s = {&kernel, &inputs, &sets};
     const encl_launches launches = {
@@ -38,12 +52,7 @@ encl_status encl_trial_run(const encl_device *device, const encl_kernel_row *row
     }
     ENCL_TRY(encl_kernel_open(device, row, &check->shape, &kernel));
     ENCL_TRY(encl_buffer_sets_create(device, &inputs, false, options->hot, &sets));
-    ENCL_TRY(encl_launches_time(&launches, &options->sampling, &trial->times));
-    ENCL_TRY(encl_check_buffers_read(device, &inputs, &sets.sets[trial->times.last % sets.count], &found));
-    ENCL_TRY(encl_check_compare(&inputs, found, ENCL_TRIAL_REFERENCE_FLOPS, &trial->check));
-    trial->sets = sets.count;
-    trial->flops = inputs.flops;
-    trial->bytes = inputs.bytes;
+    ENCL_TRY(encl_launches_try(&launches, &options->sampling, &inputs, &sets, trial));
     if (trial->check.passed) {
         encl_program_keep(kernel.program);
     }
@@ -54,7 +63,6 @@ cleanup:
     encl_kernel_close(&kernel);
     encl_buffer_sets_free(&sets);
     encl_check_inputs_free(&inputs);
-    free(found);
     if (status != ENCL_OK) {
         encl_trial_free(trial);
     }
