@@ -65,7 +65,7 @@ class Comparison:
         keys = self.shape_keys(work, model, precision)
 
         def call():
-            for shape, (ms, values, _) in self.encl.latency(model, precision, self.options.shapes, work).items():
+            for shape, (ms, values) in self.encl.latency(model, precision, self.options.shapes, work).items():
                 self.keep(keys[shape], "encl", ms, values)
 
         self.attempt("encl", (work, model, precision), keys.values(), call)
@@ -275,6 +275,8 @@ class Comparison:
             except process.Failure as failure:
                 self.refused[precision] = refusal(failure)
                 self.refuse(precision)
+                if "precision" not in self.refused[precision]:  # something else is wrong
+                    self.failed.add(("encl", precision))
 
     def refuse(self, precision):
         """In every table, so that nobody takes silence for success."""
