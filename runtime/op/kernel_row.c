@@ -5,23 +5,29 @@
 #define GRID(axis, block, local) \
     { ENCL_AXIS_##axis, block, local }
 #define DOMAIN(columns, head, maximum) columns, head, maximum
-#define KERNEL(name, op, family, rank, file, entry, options, order, keys, queries, grid0, grid1, domain) \
-    {#name,                                                                                              \
-     ENCL_OP_##op,                                                                                       \
-     ENCL_FAMILY_##family,                                                                               \
-     rank,                                                                                               \
-     file,                                                                                               \
-     entry,                                                                                              \
-     options,                                                                                            \
-     order,                                                                                              \
-     ENCL_KEYS_##keys,                                                                                   \
-     queries,                                                                                            \
-     {GRID grid0, GRID grid1},                                                                           \
-     DOMAIN domain},
+#define FORMAT(precision, x, levels, limit) \
+    { ENCL_PRECISION_##precision, ENCL_NUMBERS_##x, levels, limit }
+#define KERNEL(name, op, family, rank, file, entry, options, order, keys, queries, grid0, grid1, domain, format, \
+               needs)                                                                                            \
+    {#name,                                                                                                      \
+     ENCL_OP_##op,                                                                                               \
+     ENCL_FAMILY_##family,                                                                                       \
+     rank,                                                                                                       \
+     file,                                                                                                       \
+     entry,                                                                                                      \
+     options,                                                                                                    \
+     order,                                                                                                      \
+     ENCL_KEYS_##keys,                                                                                           \
+     queries,                                                                                                    \
+     {GRID grid0, GRID grid1},                                                                                   \
+     DOMAIN domain,                                                                                              \
+     FORMAT format,                                                                                              \
+     needs},
 const encl_kernel_row encl_kernel_rows[] = {
 #include "kernels/kernels.def"
 };
 #undef KERNEL
+#undef FORMAT
 #undef DOMAIN
 #undef GRID
 const size_t encl_kernel_row_count = sizeof encl_kernel_rows / sizeof encl_kernel_rows[0];

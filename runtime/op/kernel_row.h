@@ -14,6 +14,17 @@ typedef struct encl_grid {
     int32_t local; // work-items of a work-group in this dimension
 } encl_grid;
 
+// What a row of a product's x holds.
+typedef enum encl_numbers { ENCL_NUMBERS_FLOATS, ENCL_NUMBERS_BF16, ENCL_NUMBERS_INT8 } encl_numbers;
+
+// The formats of a product (LINEAR), or those that PACK and QUANTIZE write. Rows of one step agree in all of it.
+typedef struct encl_product_format {
+    encl_precision precision;
+    encl_numbers x; // what LINEAR reads; anything but FLOATS is made by a QUANTIZE step
+    int32_t levels; // INT8: the largest integer of x that this row's instructions sum without overflow
+    int32_t limit;  // INT8: the largest |integer| of a weight, likewise
+} encl_product_format;
+
 typedef struct encl_kernel_row {
     const char *name;
     encl_operator op;
@@ -29,6 +40,8 @@ typedef struct encl_kernel_row {
     int32_t columns_multiple;
     int32_t head_multiple;
     int32_t head_maximum; // 0: no bound
+    encl_product_format format;
+    const char *needs; // what the device must have that its compiler does not check: "pocl avx2", …; "": nothing
 } encl_kernel_row;
 
 extern const encl_kernel_row encl_kernel_rows[];

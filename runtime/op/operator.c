@@ -46,6 +46,13 @@ size_t encl_operator_scalars(encl_operator op, const encl_shape *shape, encl_sca
     case ENCL_OP_PACK:
         INTEGER(shape->depth);
         INTEGER(shape->first_column);
+        INTEGER(shape->limit);
+        break;
+    case ENCL_OP_QUANTIZE:
+        INTEGER(shape->columns);
+        INTEGER(shape->x_stride);
+        INTEGER(shape->out_stride);
+        INTEGER(shape->levels);
         break;
     case ENCL_OP_KEYS:
         INTEGER(shape->heads);
@@ -133,6 +140,9 @@ void encl_operator_cost(encl_operator op, const encl_shape *shape, const encl_op
         break;
     case ENCL_OP_PACK:
         *bytes = 8 * m * k;
+        break;
+    case ENCL_OP_QUANTIZE:
+        *bytes = 4 * m * (n + encl_quantized_words(shape->precision, shape->columns));
         break;
     case ENCL_OP_KEYS:
         *bytes = 4 * (tokens + m * ENCL_PANEL) * width;

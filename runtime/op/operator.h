@@ -10,6 +10,7 @@
 //   LINEAR     x, weight (panels), bias, residual, out
 //   EPILOGUE   product, bias, residual, out
 //   PACK       source rows, packed panels
+//   QUANTIZE   x, out
 //   KEYS       kv, panel list, panels
 //   ATTENTION  q, keys, kv, work list, out
 //   LAYER_NORM x, gamma, beta, out
@@ -22,6 +23,7 @@
     X(LINEAR, "linear", 5, 4)         \
     X(EPILOGUE, "epilogue", 4, 3)     \
     X(PACK, "pack", 2, 1)             \
+    X(QUANTIZE, "quantize", 2, 1)     \
     X(KEYS, "keys", 3, 2)             \
     X(ATTENTION, "attention", 5, 4)   \
     X(LAYER_NORM, "layer_norm", 4, 3) \
@@ -50,6 +52,9 @@ typedef struct encl_shape {
     int32_t heads;
     int32_t head_size;
     encl_activation activation;
+    encl_precision precision; // LINEAR, PACK, QUANTIZE: of the product that is computed or made ready for
+    int32_t levels;           // QUANTIZE to INT8: the largest integer of an activation
+    int32_t limit;            // PACK to INT8: the largest |integer| of a weight
     bool residual;
     encl_pooling pooling;
     int32_t top_k; // TOP_K: values kept of each segment
@@ -58,8 +63,8 @@ typedef struct encl_shape {
     int32_t first_row;    // LINEAR: the first row computed
     int32_t first_column; // LINEAR, POOL: where this call's columns begin in a row of out; PACK: the weight row
                           // (output column) that source row 0 is
-    int32_t x_stride;     // LINEAR: floats from one row of x to the next
-    int32_t out_stride;   // LINEAR, ATTENTION, POOL: floats from one row of out to the next
+    int32_t x_stride;     // LINEAR, QUANTIZE: words of 4 bytes from one row of x to the next
+    int32_t out_stride;   // LINEAR, ATTENTION, POOL, QUANTIZE: words from one row of out to the next
     int32_t q_stride;
     int32_t kv_stride;
     int32_t key_column;
@@ -85,6 +90,29 @@ typedef union encl_scalar {
 // Floats in a row that TOP_K writes: for each segment k values, their k columns, and a sum (kernels/top_k_plain.cl).
 static inline int32_t encl_top_k_width(int32_t columns, int32_t k) {
     return (columns + ENCL_TOP_K_SEGMENT - 1) / ENCL_TOP_K_SEGMENT * (2 * k + 1);
+}
+
+// The formats that the operands of a product have by its precision (kernels/prelude.h shows their bytes).
+//   FP32  x: floats; weights: panels [K][32] of floats
+//   BF16  x: floats, or rows of K bfloat16; weights: panels [⌈K/2⌉][32][2] of bfloat16, zero beyond K
+//   INT8  x: rows of a head of 64 bytes (float scale s, int32 zero z) and K bytes q: x ≈ s · (q − z), 0 ≤ q ≤ levels;
+//         weights: panels of 32 float scales t, 32 int32 sums Σ_k w, then [⌈K/4⌉][32][4] signed bytes w, |w| ≤ limit,
+//         zero beyond K. Product: s · t · (Σ_k q·w − z · Σ_k w), the sums in integers, exact.
+enum { ENCL_QUANTIZED_HEAD = 16 }; // words
+// Words of a row that QUANTIZE writes.
+static inline int32_t encl_quantized_words(encl_precision precision, int32_t columns) {
+    return precision == ENCL_PRECISION_INT8 ? ENCL_QUANTIZED_HEAD + (columns + 3) / 4 : (columns + 1) / 2;
+}
+// Words of a panel of weights.
+static inline int64_t encl_panel_words(encl_precision precision, int64_t depth) {
+    switch (precision) {
+    case ENCL_PRECISION_BF16:
+        return (depth + 1) / 2 * ENCL_PANEL;
+    case ENCL_PRECISION_INT8:
+        return 2 * ENCL_PANEL + (depth + 3) / 4 * ENCL_PANEL;
+    default:
+        return depth * ENCL_PANEL;
+    }
 }
 
 const char *encl_operator_name(encl_operator op);
