@@ -221,6 +221,7 @@ static encl_status compile(encl_executable *e, const encl_graph *graph, const en
         return encl_fail(ENCL_INVALID, "kernel family '%s', expected plain, tile or group", family);
     }
     e->info.same_bits = encl_kernel_keeps_bits(options->same_bits, info->type);
+    lowering.float_width = encl_device_get_info(e->device)->native_float_width;
     lowering.one_order = e->info.same_bits;
     lowering.library = encl_kernel_prefers_library(options->gemm, lowering.family, e->info.same_bits);
     lowering.family_asked = options->family != NULL;

@@ -54,8 +54,9 @@ static encl_status add_weight(encl_lowerer *l, int32_t source, encl_operand *ope
 }
 
 encl_status encl_lower_choose_rows(encl_lowerer *l, encl_step *step) {
-    step->row_count = encl_kernel_choose_rows(step->op, &step->shape, l->lowering->family, l->lowering->quarantined,
-                                              l->lowering->one_order, step->rows, ENCL_STEP_ROWS);
+    const encl_lowering *how = l->lowering;
+    step->row_count = encl_kernel_choose_rows(step->op, &step->shape, how->family, how->float_width, how->quarantined,
+                                              how->one_order, step->rows, ENCL_STEP_ROWS);
     if (step->row_count == 0) {
         return encl_fail(ENCL_UNSUPPORTED, "no kernel serves %s with columns %d and head size %d on this device",
                          encl_operator_name(step->op), (int)step->shape.columns, (int)step->shape.head_size);

@@ -113,6 +113,7 @@ typedef struct encl_schedule {
 
 typedef struct encl_lowering {
     encl_family family;
+    uint32_t float_width;    // of the device's registers, for the width of tiles; 0: unknown
     bool library;            // matrix products by CLBlast
     bool one_order;          // all rows of a step must share one order id
     const bool *quarantined; // [encl_kernel_row_count]; NULL: none
