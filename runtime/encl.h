@@ -240,6 +240,8 @@ typedef enum encl_precision {
     ENCL_PRECISION_BF16, // weights in bfloat16; activations rounded to it where the device multiplies in it
     ENCL_PRECISION_INT8, // weights in integers with a scale an output column, activations with a scale a row
 } encl_precision;
+ENCL_API const char *encl_precision_name(encl_precision precision);              // "bf16"
+ENCL_API bool encl_precision_parse(const char *name, encl_precision *precision); // false for another name
 
 typedef enum encl_same_bits {
     ENCL_SAME_BITS_AUTO, // on for CPU devices, off for others
