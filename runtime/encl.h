@@ -255,7 +255,7 @@ typedef struct encl_executable_options {
     encl_same_bits same_bits;
     encl_precision precision; // of the matrix products of nodes that are not kept exact (encl_graph_keep_exact)
     // [exact_layer_count] by number (encl_graph_set_layer): true keeps the products of that layer in float32; layers
-    // beyond are not kept. NULL: none. Read until the executable is made.
+    // beyond are not kept. NULL: none. Read until the executable is made; tasks keep a copy.
     const bool *exact_layers;
     size_t exact_layer_count;
     int32_t depth;      // runs in flight, 1 or 2; 0 means 2
