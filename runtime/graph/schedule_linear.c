@@ -50,23 +50,21 @@ static const encl_step *find_quantize(const encl_schedule *s, int32_t tensor, co
     return NULL;
 }
 
-// The tensor that holds x as a product of this format reads it: made once for all products of the same rows.
-static encl_status quantize(encl_lowerer *l, const encl_product_format *format, encl_count rows, int32_t columns,
-                            int32_t x, int32_t *tensor) {
+// The tensor that holds x as the product reads it: made once for all products of the same rows and format.
+static encl_status quantize(encl_lowerer *l, const encl_step *product, int32_t x, int32_t *tensor) {
     encl_status status = ENCL_OK;
-    const int32_t words = encl_quantized_words(format->precision, columns);
-    encl_step step = {.op = ENCL_OP_QUANTIZE, .count = rows};
-    step.shape.columns = columns;
-    step.shape.precision = format->precision;
-    step.shape.levels = format->levels;
-    step.shape.x_stride = l->schedule->tensors[x].width;
-    step.shape.out_stride = padded_width(l, words);
-    const encl_step *made = find_quantize(l->schedule, x, &step.shape);
+    encl_step step = {.op = ENCL_OP_QUANTIZE, .count = product->count};
+    encl_shape *s = &step.shape;
+    s->columns = product->shape.depth;
+    s->x_stride = l->schedule->tensors[x].width;
+    encl_kernel_take_format(product->rows[0], s);
+    s->out_stride = padded_width(l, encl_quantized_words(s->precision, s->columns));
+    const encl_step *made = find_quantize(l->schedule, x, s);
     if (made != NULL) {
         *tensor = made->operands[1].index;
         return ENCL_OK;
     }
-    ENCL_TRY(encl_lower_add_tensor(l, rows, step.shape.out_stride, tensor));
+    ENCL_TRY(encl_lower_add_tensor(l, step.count, s->out_stride, tensor));
     step.operands[0] = encl_tensor_operand(x);
     step.operands[1] = encl_tensor_operand(*tensor);
     ENCL_TRY(encl_lower_add_step(l, &step));
@@ -80,13 +78,13 @@ static encl_status emit_own(encl_lowerer *l, encl_step *step, int32_t x, encl_we
     encl_status status = ENCL_OK;
     encl_shape *s = &step->shape;
     ENCL_TRY(encl_lower_choose_rows(l, step));
-    const encl_product_format *format = &step->rows[0]->format;
-    if (format->x != ENCL_NUMBERS_FLOATS) {
-        ENCL_TRY(quantize(l, format, step->count, s->depth, x, &x));
+    encl_kernel_take_format(step->rows[0], s);
+    if (s->x != ENCL_NUMBERS_FLOATS) {
+        ENCL_TRY(quantize(l, step, x, &x));
     }
     s->x_stride = l->schedule->tensors[x].width;
     matrix->layout = ENCL_LAYOUT_PANELS;
-    matrix->format = *format;
+    matrix->format = step->rows[0]->format;
     ENCL_TRY(encl_lower_choose_pack(l, matrix));
     ENCL_TRY(encl_lower_add_weight(l, matrix, 0, &step->operands[1]));
     step->operands[0] = encl_tensor_operand(x);

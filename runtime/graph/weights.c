@@ -68,11 +68,14 @@ static encl_status write_chunk(upload *u, const encl_weight_plan *plan, const en
         ENCL_TRY(encl_queue_write(u->queue, part->buffer, in_part * width * sizeof(float), bytes, u->host[slot],
                                   &u->done[slot]));
     } else {
+        const encl_product_format *format = &plan->format;
         const encl_shape shape = {.rows = (int32_t)count,
                                   .depth = (int32_t)width,
                                   .first_column = (int32_t)in_part,
-                                  .precision = plan->format.precision,
-                                  .limit = plan->format.limit};
+                                  .precision = format->precision,
+                                  .levels = format->levels,
+                                  .limit = format->limit,
+                                  .short_words = format->short_words};
         const encl_kernel *pack = encl_kernels_find(u->kernels, plan->pack, &shape);
         if (u->staging[slot] == NULL) {
             ENCL_TRY(encl_buffer_create(u->device, u->chunk_floats * sizeof(float), &u->staging[slot]));

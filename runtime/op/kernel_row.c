@@ -104,6 +104,20 @@ static bool has_its_keys(const encl_kernel_row *row, const encl_shape *shape, en
            encl_kernel_candidates(ENCL_OP_KEYS, shape, family, quarantined, &keys, 1) > 0;
 }
 
+// Nor is a product whose operands nothing makes.
+static bool has_its_operands(const encl_kernel_row *row, const encl_shape *shape, encl_family family,
+                             const bool *quarantined) {
+    if (row->op != ENCL_OP_LINEAR) {
+        return true;
+    }
+    const encl_kernel_row *maker = NULL;
+    const encl_shape weight = {.precision = row->format.precision};
+    const encl_shape x = {.precision = row->format.precision, .columns = shape->depth};
+    return encl_kernel_candidates(ENCL_OP_PACK, &weight, family, quarantined, &maker, 1) > 0 &&
+           (row->format.x == ENCL_NUMBERS_FLOATS ||
+            encl_kernel_candidates(ENCL_OP_QUANTIZE, &x, family, quarantined, &maker, 1) > 0);
+}
+
 static bool same_format(const encl_product_format *a, const encl_product_format *b) {
     return a->precision == b->precision && a->x == b->x && a->levels == b->levels && a->limit == b->limit &&
            a->short_words == b->short_words;
@@ -117,10 +131,11 @@ size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_f
     size_t kept = 0;
     count = count < most ? count : most;
     for (size_t i = 0; i < count && kept < capacity; i++) {
-        const bool fits = kept == 0 || (op == ENCL_OP_LINEAR && found[i]->family == found[0]->family &&
-                                        same_format(&found[i]->format, &found[0]->format) &&
-                                        (!one_order || (found[i]->order == found[0]->order && found[0]->order != 0)));
-        if (fits && has_its_keys(found[i], shape, family, quarantined)) {
+        const bool fits = kept == 0 || (op == ENCL_OP_LINEAR && found[i]->family == rows[0]->family &&
+                                        same_format(&found[i]->format, &rows[0]->format) &&
+                                        (!one_order || (found[i]->order == rows[0]->order && rows[0]->order != 0)));
+        if (fits && has_its_keys(found[i], shape, family, quarantined) &&
+            has_its_operands(found[i], shape, family, quarantined)) {
             rows[kept++] = found[i];
         }
     }
