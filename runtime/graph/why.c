@@ -39,7 +39,7 @@ static encl_status say_row(const encl_lowering *lowering, const encl_step *step,
             continue;
         }
         if (!encl_kernel_serves(row, &step->shape)) {
-            unfit = row;
+            unfit = unfit == NULL ? row : unfit;
         } else if (lowering->quarantined != NULL && lowering->quarantined[i]) {
             return encl_string_format(text, "%s failed here", row->name);
         }
