@@ -125,8 +125,8 @@ typedef struct encl_model_shape {
 } encl_model_shape;
 // The table of them; static.
 ENCL_API const encl_model_shape *encl_model_shapes(size_t *count);
-// A model of a named shape with weights drawn from a seed, without a tokenizer. For measuring. An unknown name is
-// NOT_FOUND listing those there are.
+// A model of a named shape with weights drawn from a seed, without a tokenizer. For measuring. "base:6" is "base" with
+// 6 layers. An unknown name is NOT_FOUND listing those there are; a number of layers beyond 1 … 999 is INVALID.
 ENCL_API encl_status encl_model_open_shape(const char *shape, uint64_t seed, encl_model **model);
 ENCL_API void encl_model_close(encl_model *model);
 ENCL_API const encl_model_info *encl_model_get_info(const encl_model *model);
