@@ -206,6 +206,9 @@ ENCL_API encl_status encl_top_k_merge(const float *row, int64_t columns, int32_t
 
 // The group that following nodes belong to in profiles: 0 before the layers, 1 … L, L + 1 after them.
 ENCL_API void encl_graph_set_layer(encl_graph *graph, int32_t layer);
+// Linear nodes that are added from here on compute in float32 whatever the executable's precision, until it is called
+// with false. Heads want that: they are small, and their errors are the answer's.
+ENCL_API void encl_graph_keep_exact(encl_graph *graph, bool exact);
 // Marks a value to be read back. Outputs are numbered from 0 in the order of these calls.
 ENCL_API encl_status encl_graph_output(encl_graph *graph, encl_value value);
 
@@ -230,6 +233,16 @@ typedef enum encl_gemm {
     ENCL_GEMM_CLBLAST,
 } encl_gemm;
 
+// What matrix products compute in. Sums, biases, activations, residuals, LayerNorm, softmax and all that is not a
+// product stay float32.
+typedef enum encl_precision {
+    ENCL_PRECISION_FP32,
+    ENCL_PRECISION_BF16, // weights in bfloat16; activations rounded to it where the device multiplies in it
+    ENCL_PRECISION_INT8, // weights in integers with a scale an output column, activations with a scale a row
+} encl_precision;
+ENCL_API const char *encl_precision_name(encl_precision precision);              // "bf16"
+ENCL_API bool encl_precision_parse(const char *name, encl_precision *precision); // false for another name
+
 typedef enum encl_same_bits {
     ENCL_SAME_BITS_AUTO, // on for CPU devices, off for others
     ENCL_SAME_BITS_ON,   // a sequence's result does not depend on what else is in the batch
@@ -240,6 +253,11 @@ typedef struct encl_executable_options {
     encl_capacity capacity;
     encl_gemm gemm;
     encl_same_bits same_bits;
+    encl_precision precision; // of the matrix products of nodes that are not kept exact (encl_graph_keep_exact)
+    // [exact_layer_count] by number (encl_graph_set_layer): true keeps the products of that layer in float32; layers
+    // beyond are not kept. NULL: none. Read until the executable is made; tasks keep a copy.
+    const bool *exact_layers;
+    size_t exact_layer_count;
     int32_t depth;      // runs in flight, 1 or 2; 0 means 2
     const char *family; // only rows of this kernel family ("plain", "tile", "group"); NULL: the device's
     // Not NULL: every run is profiled (see encl_executable_run) and told to this function before it is over; a failure
@@ -258,8 +276,10 @@ typedef struct encl_executable_info {
     size_t arena_slabs;
     const char *gemm; // provider of the matrix products: "tile", "plain", "clblast"; "none"
     bool same_bits;
-    int64_t build_ns;  // programs: compiling or loading
-    int64_t upload_ns; // weights
+    encl_precision precision; // of the products that are not kept exact
+    int32_t low_products;     // how many steps compute in it; 0 for FP32
+    int64_t build_ns;         // programs: compiling or loading
+    int64_t upload_ns;        // weights
     int32_t programs;
     int32_t programs_from_cache;
     int32_t quarantined;   // kernel rows that failed here, so that the next ones serve

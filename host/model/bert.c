@@ -157,6 +157,7 @@ encl_status encl_bert_encode(const encl_bert *bert, const encl_config *config, e
         ENCL_TRY(encode_layer(bert->layers[layer], config, graph, &x));
     }
     encl_graph_set_layer(graph, config->layers + 1);
+    encl_graph_keep_exact(graph, true);
     *hidden = x;
 cleanup:
     return status;

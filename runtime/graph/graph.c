@@ -27,6 +27,10 @@ void encl_graph_set_layer(encl_graph *graph, int32_t layer) {
     graph->layer = layer;
 }
 
+void encl_graph_keep_exact(encl_graph *graph, bool exact) {
+    graph->exact = exact;
+}
+
 static bool is_value(const encl_graph *graph, encl_value value) {
     return value > 0 && (size_t)value <= graph->node_count;
 }
@@ -69,6 +73,7 @@ static encl_status add_node(encl_graph *graph, const encl_node *node, encl_value
     }
     graph->nodes[graph->node_count] = *node;
     graph->nodes[graph->node_count].layer = graph->layer;
+    graph->nodes[graph->node_count].exact = graph->exact;
     *value = (encl_value)++graph->node_count;
     return ENCL_OK;
 }

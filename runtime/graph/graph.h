@@ -40,6 +40,7 @@ typedef struct encl_node {
     encl_pooling poolings[ENCL_NODE_POOLINGS];
     size_t pooling_count;
     int32_t top_k;
+    bool exact; // LINEAR: computes in float32
 } encl_node;
 
 struct encl_graph {
@@ -50,6 +51,7 @@ struct encl_graph {
     encl_value *outputs;
     size_t output_count, output_capacity;
     int32_t layer;
+    bool exact; // of linear nodes to come
 };
 
 static inline const encl_node *encl_graph_node(const encl_graph *graph, encl_value value) {

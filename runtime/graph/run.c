@@ -123,8 +123,7 @@ static encl_status run_linear(const encl_executable *e, encl_event *run, encl_qu
                               int32_t rows, encl_buffer *buffers) {
     encl_status status = ENCL_OK;
     const encl_device_weight *weight = &e->weights[step->operands[1].index];
-    const size_t row = encl_kernel_choose_height(step->rows, step->row_count, rows,
-                                                 encl_device_get_info(e->device)->native_float_width);
+    const size_t row = encl_kernel_choose_height(step->rows, step->row_count, rows);
     for (size_t part = 0; part < weight->part_count; part++) {
         encl_shape shape = step->shape;
         buffers[1] = weight->parts[part].buffer;

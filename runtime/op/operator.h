@@ -10,6 +10,7 @@
 //   LINEAR     x, weight (panels), bias, residual, out
 //   EPILOGUE   product, bias, residual, out
 //   PACK       source rows, packed panels
+//   QUANTIZE   x, out
 //   KEYS       kv, panel list, panels
 //   ATTENTION  q, keys, kv, work list, out
 //   LAYER_NORM x, gamma, beta, out
@@ -22,6 +23,7 @@
     X(LINEAR, "linear", 5, 4)         \
     X(EPILOGUE, "epilogue", 4, 3)     \
     X(PACK, "pack", 2, 1)             \
+    X(QUANTIZE, "quantize", 2, 1)     \
     X(KEYS, "keys", 3, 2)             \
     X(ATTENTION, "attention", 5, 4)   \
     X(LAYER_NORM, "layer_norm", 4, 3) \
@@ -42,6 +44,9 @@ enum { ENCL_OPERATOR_BUFFERS = 12, ENCL_OPERATOR_SCALARS = 10, ENCL_PANEL = 32, 
 // and the most columns whose numbers are floats.
 enum { ENCL_TOP_K_SEGMENT = 512, ENCL_TOP_K_COLUMNS = 1 << 24 };
 
+// What a row of a product's x holds.
+typedef enum encl_numbers { ENCL_NUMBERS_FLOATS, ENCL_NUMBERS_BF16, ENCL_NUMBERS_INT8 } encl_numbers;
+
 // The shape and settings of one call. Unused members are 0. `rows` alone changes from run to run.
 typedef struct encl_shape {
     int32_t rows;    // M: rows computed; work-list entries for ATTENTION, panels for KEYS, sequences for POOL
@@ -50,6 +55,11 @@ typedef struct encl_shape {
     int32_t heads;
     int32_t head_size;
     encl_activation activation;
+    encl_precision precision; // LINEAR, PACK, QUANTIZE: of the product that is computed or made ready for
+    encl_numbers x;           // LINEAR: what its rows of x hold
+    int32_t levels;           // INT8, QUANTIZE and PACK: the largest integer of an activation
+    int32_t limit;            // PACK to INT8: the largest |integer| of a weight
+    int32_t short_words;      // PACK to INT8: words of weights whose products are added in 16 bits; see below
     bool residual;
     encl_pooling pooling;
     int32_t top_k; // TOP_K: values kept of each segment
@@ -58,8 +68,8 @@ typedef struct encl_shape {
     int32_t first_row;    // LINEAR: the first row computed
     int32_t first_column; // LINEAR, POOL: where this call's columns begin in a row of out; PACK: the weight row
                           // (output column) that source row 0 is
-    int32_t x_stride;     // LINEAR: floats from one row of x to the next
-    int32_t out_stride;   // LINEAR, ATTENTION, POOL: floats from one row of out to the next
+    int32_t x_stride;     // LINEAR, QUANTIZE: words of 4 bytes from one row of x to the next
+    int32_t out_stride;   // LINEAR, ATTENTION, POOL, QUANTIZE: words from one row of out to the next
     int32_t q_stride;
     int32_t kv_stride;
     int32_t key_column;
@@ -85,6 +95,35 @@ typedef union encl_scalar {
 // Floats in a row that TOP_K writes: for each segment k values, their k columns, and a sum (kernels/top_k_plain.cl).
 static inline int32_t encl_top_k_width(int32_t columns, int32_t k) {
     return (columns + ENCL_TOP_K_SEGMENT - 1) / ENCL_TOP_K_SEGMENT * (2 * k + 1);
+}
+
+// The formats that the operands of a product have by its precision. Everything is words of 4 bytes; what lies beyond K
+// is zero.
+//   FP32  x: floats; weights: panels [K][32] of floats
+//   BF16  x: floats, or rows of K bfloat16; weights: panels [⌈K/2⌉][32][2] of bfloat16
+//   INT8  x: rows of a head of 64 bytes (float scale s, int32 zero z, zeros) and K bytes q: x ≈ s · (q − z),
+//         0 ≤ q ≤ levels. A row that is not finite has s = NaN, and a product with it is NaN.
+//         Weights: panels of 32 float scales t, 32 int32 sums Σ_k w, then [⌈K/4⌉][32][4] signed bytes w, |w| ≤ limit.
+//         Product: s · t · (Σ_k q·w − z · Σ_k w), the sums in integers, exact.
+// Some instructions add products of bytes in 16 bits, in pairs (vpmaddubsw), of short_words = 1, 2 or 4 words of a
+// column one after the other. So that no sum overflows, the weights of one sign that meet in it (of bytes 0 and 1, or 2
+// and 3, of these words) add up to at most 32767 / levels; where they would be more, they are scaled down together.
+// That is seldom: the scales are those with the least error. short_words = 0: sums are never so narrow.
+enum { ENCL_QUANTIZED_HEAD = 16 }; // words
+// Words of a row that QUANTIZE writes.
+static inline int32_t encl_quantized_words(encl_precision precision, int32_t columns) {
+    return precision == ENCL_PRECISION_INT8 ? ENCL_QUANTIZED_HEAD + (columns + 3) / 4 : (columns + 1) / 2;
+}
+// Words of a panel of weights.
+static inline int64_t encl_panel_words(encl_precision precision, int64_t depth) {
+    switch (precision) {
+    case ENCL_PRECISION_BF16:
+        return (depth + 1) / 2 * ENCL_PANEL;
+    case ENCL_PRECISION_INT8:
+        return 2 * ENCL_PANEL + (depth + 3) / 4 * ENCL_PANEL;
+    default:
+        return depth * ENCL_PANEL;
+    }
 }
 
 const char *encl_operator_name(encl_operator op);
