@@ -7,6 +7,7 @@ LONGEST = 256  # tokens of a text of the corpus
 CORPUS_BATCH = 32  # texts in a batch of the peers; encl cuts its own
 SLOW_ROUNDS = 2  # the corpus and the very first run take a minute or so: more rounds would say little more
 STARTS = 3  # fresh processes a round
+SLOW = 3  # times what fp32 takes: a precision that is not worth measuring
 START_TOKENS, MEMORY_TOKENS = 32, 128
 
 PEERS = {"fp32": ["openvino"], "bf16": ["openvino-bf16"], "int8": ["onnxruntime-int8"]}
@@ -268,22 +269,27 @@ class Comparison:
         return found
 
     def try_precisions(self):
-        """Also fills the caches, so that no timed process compiles."""
+        """Also fills the caches, so that no timed process compiles. A precision without fast kernels on this device
+        would take hours and say no more than this first run."""
+        usual = self.encl.try_precision("fp32")[1]
         for precision in self.options.precisions:
             try:
-                self.encl.try_precision(precision)
+                ms = self.encl.try_precision(precision)[1]
+                if ms > SLOW * usual:
+                    self.refuse(precision, f"too slow here: rbt3 at 1x128 takes {ms:.0f} ms, in fp32 {usual:.0f} ms")
             except process.Failure as failure:
-                self.refused[precision] = refusal(failure)
-                self.refuse(precision)
-                if "precision" not in self.refused[precision]:  # something else is wrong
+                why = refusal(failure)
+                self.refuse(precision, f"refused: {why}")
+                if "precision" not in why:  # something else is wrong
                     self.failed.add(("encl", precision))
 
-    def refuse(self, precision):
+    def refuse(self, precision, why):
         """In every table, so that nobody takes silence for success."""
+        self.refused[precision] = why
         for work in self.options.works:
             if work not in ("tokenizer", "corpus") or (work == "corpus" and self.tsv):
                 key = cells.Key(work, cells.ANY, "", precision)
-                self.found.series(key, "encl").failure = "refused: see above"
+                self.found.series(key, "encl").failure = "not measured: see above"
                 self.samples.line(kind="refused", **key._asdict(), who="encl", reason=self.refused[precision])
 
 

@@ -54,8 +54,10 @@ class Encl:
         return self.bench(["peak", "--quick"])
 
     def try_precision(self, precision):
-        """The header of a benchmark; a Failure where encl or the device refuses the precision."""
-        return self.bench(["model", "--shape", "rbt3:1", "--batch", "1", "--seq", "16", *SHORTEST], precision)
+        """A benchmark's header, and the milliseconds of a small run; a Failure where the precision is refused."""
+        words = ["model", "--shape", "rbt3", "--batch", "1", "--seq", "128", "--tokens", *SHORTEST]
+        header, results = self.bench(words, precision)
+        return header, process.number_of(results[0], "p50_us") / 1e3
 
     def latency(self, model, precision, shapes, rows, environment=None):
         """{shape: (median ms, samples in ms)}. rows: "all", every token's last hidden state; "first", of the
