@@ -5,7 +5,7 @@ from lib.encl import refusal
 
 LONGEST = 256  # tokens of a text of the corpus
 CORPUS_BATCH = 32  # texts in a batch of the peers; encl cuts its own
-SLOW_ROUNDS = 2  # the corpus and the very first run take a minute or so: more rounds would say little more
+FIRST_RUN_ROUNDS = 2
 STARTS = 3  # fresh processes a round
 SLOW = 3  # times what fp32 takes: a precision that is not worth measuring
 START_TOKENS, MEMORY_TOKENS = 32, 128
@@ -85,7 +85,7 @@ class Comparison:
 
     def latency_steps(self, model, precision):
         works = [w for w in ("all", "first") if w in self.options.works and (w == "all" or model in FIRST_TOKEN_MODELS)]
-        seconds = sum(2 + 1.5 * self.options.max_ms / 1000 for _ in self.options.shapes)
+        seconds = len(self.options.shapes) * (1.3 + 1.2 * self.options.max_ms / 1000)
         own = [
             (f"encl {model} {precision}, {work}", seconds, lambda w=work: self.encl_latency(w, model, precision))
             for work in works
@@ -94,7 +94,7 @@ class Comparison:
             [
                 (
                     f"{peer} {model}",
-                    4 * len(self.options.shapes) + 4,
+                    3.2 * len(self.options.shapes) + 3,
                     lambda p=peer: self.peer_latency(works, model, precision, p),
                 )
                 for peer in self.peers_of(PEERS, precision)
@@ -121,12 +121,12 @@ class Comparison:
 
     def encl_corpus(self, model, precision):
         key = cells.Key("corpus", model, "", precision)
-        self.attempt(
-            "encl",
-            ("corpus", precision),
-            [key],
-            lambda: self.keep(key, "encl", self.encl.corpus(model, precision, self.counts)),
-        )
+
+        def call():
+            for rate in self.encl.corpus(model, precision, self.counts):
+                self.keep(key, "encl", rate)
+
+        self.attempt("encl", ("corpus", precision), [key], call)
 
     def peer_corpus(self, model, precision, peer):
         key = cells.Key("corpus", model, "", precision)
@@ -152,16 +152,17 @@ class Comparison:
         self.attempt("encl", "tokenizer", [key], call)
 
     def corpus_steps(self, precision):
-        if "corpus" not in self.options.works or not self.tsv or self.round >= SLOW_ROUNDS:
+        """Once: a peer, encl, the peer again. It takes so long that more would say little more."""
+        if "corpus" not in self.options.works or not self.tsv or self.round > 0:
             return [], []
         model = self.options.models[-1]  # the smaller one, as limits are set for it
-        seconds = sum(self.counts) / {"fp32": 3500, "bf16": 6000, "int8": 8000}[precision]
+        seconds = sum(self.counts) / {"fp32": 4000, "bf16": 6000, "int8": 8000}[precision]
         own = [(f"encl corpus {precision}", 2 * seconds + 2, lambda: self.encl_corpus(model, precision))]
         other = [
             (f"{peer} corpus", seconds + 4, lambda p=peer: self.peer_corpus(model, precision, p))
             for peer in self.peers_of(PEERS, precision)
         ]
-        return own, other
+        return other + own + other, []
 
     # ---- Start and memory ----------------------------------------------------------------------------------
 
@@ -244,7 +245,7 @@ class Comparison:
                         lambda w="memory" + suffix, p=path: self.memory(w, p, precision),
                     )
                 )
-        if "first-run" in self.options.works and self.round < SLOW_ROUNDS:
+        if "first-run" in self.options.works and self.round < FIRST_RUN_ROUNDS:
             own.append((f"encl first run {precision}", 8, lambda: self.first_run(precision)))
         return own, other
 

@@ -107,7 +107,8 @@ class PeersTest(unittest.TestCase):
             "well", "--quick", "--model", "rbt3", "--precision", "fp32", "--corpus", self.corpus()
         )
         self.assertEqual(outcome.code, 0, outcome.out + outcome.err)
-        self.assertEqual(outcome.cell("corpus")["ratio"], 2)  # of 2 lengths, 1000 tokens/s each
+        self.assertEqual((outcome.cell("corpus")["ratio"], outcome.cell("corpus")["encl_n"]), (2, 2))
+        self.assertEqual((outcome.cell("corpus")["beside_median"], outcome.cell("corpus")["beside_n"]), (1000, 2))
         self.assertEqual(outcome.cell("corpus")["met"], True)
         tokenizer = outcome.cell("tokenizer", precision="")
         self.assertEqual((tokenizer["encl"], tokenizer["beside_median"], tokenizer["ratio"]), (2, 10, 0.2))
