@@ -266,6 +266,13 @@ cleanup:
 
 static encl_status upload(encl_executable *e, const encl_graph *graph) {
     const encl_kernel *pack = NULL;
+    const encl_status status = encl_packed_keys(graph, e->schedule, &e->keys);
+    if (status != ENCL_OK) {
+        return status;
+    }
+    if (e->schedule->packed) {
+        return encl_packed_take(e->device, graph, e->schedule, e->keys, &e->weights, &e->info.weight_bytes);
+    }
     for (size_t i = 0; i < e->kernels.count; i++) {
         if (e->kernels.kernels[i].row->op == ENCL_OP_PACK) {
             pack = &e->kernels.kernels[i];
@@ -276,13 +283,13 @@ static encl_status upload(encl_executable *e, const encl_graph *graph) {
 
 encl_status encl_executable_create(const encl_device *device, const encl_graph *graph,
                                    const encl_executable_options *options, encl_executable **executable) {
-    static const encl_executable_options defaults = {0};
+    encl_executable_options settled = options == NULL ? (encl_executable_options){0} : *options;
     encl_status status = ENCL_OK;
     encl_executable *e = NULL;
     int32_t tokens = 0;
     int64_t start = encl_clock_ns();
     *executable = NULL;
-    options = options == NULL ? &defaults : options;
+    options = &settled;
     if (options->depth < 0 || options->depth > ENCL_MOST_SLOTS || options->capacity.tokens < 0 ||
         options->capacity.sequences < 0 || options->capacity.selected < 0 || options->capacity.panels < 0) {
         return encl_fail(ENCL_INVALID, "depth %d or a capacity is out of range", (int)options->depth);
@@ -291,6 +298,7 @@ encl_status encl_executable_create(const encl_device *device, const encl_graph *
         return encl_fail(ENCL_INVALID, "a capacity of %d tokens, GPUs take at most %d work-groups in a row",
                          (int)options->capacity.tokens, (int)most_gpu_tokens);
     }
+    ENCL_TRY(encl_packed_options(graph, &settled));
     ENCL_TRY(encl_allocate(1, sizeof *e, (void **)&e));
     e->device = device;
     e->on_profile = options->on_profile;
@@ -334,6 +342,7 @@ void encl_executable_destroy(encl_executable *e) {
     }
     free_memory(e);
     encl_weights_free(e->weights, e->schedule == NULL ? 0 : e->schedule->weight_count);
+    encl_packed_free_keys(e->keys, e->schedule == NULL ? 0 : e->schedule->weight_count);
     encl_kernels_close(&e->kernels);
     encl_schedule_destroy(e->schedule);
     if (e->acquired) {

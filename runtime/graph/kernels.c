@@ -46,7 +46,7 @@ static encl_status want_all(encl_kernel_set *set, const encl_schedule *schedule,
         }
     }
     for (size_t i = 0; i < schedule->weight_count; i++) {
-        panels = panels || schedule->weights[i].layout == ENCL_LAYOUT_PANELS;
+        panels = panels || (schedule->weights[i].layout == ENCL_LAYOUT_PANELS && !schedule->packed);
     }
     if (panels) {
         const encl_shape shape = {0};

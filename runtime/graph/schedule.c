@@ -396,6 +396,7 @@ encl_status encl_schedule_create(const encl_graph *graph, const encl_lowering *l
         return encl_fail(ENCL_INVALID, "the graph has no output");
     }
     ENCL_TRY(encl_allocate(1, sizeof *l.schedule, (void **)&l.schedule));
+    l.schedule->packed = graph->store.find != NULL;
     l.schedule->max_position = INT32_MAX;
     l.schedule->vocabulary = INT32_MAX;
     l.schedule->types = INT32_MAX;

@@ -102,6 +102,7 @@ typedef struct encl_schedule {
     } * outputs;
     size_t output_count;
     bool inputs[ENCL_INPUTS];  // which arrays the steps read
+    bool packed;               // weights come in their layout: no kernel need pack them
     bool selects_first;        // a node reads first tokens
     bool pools_first;          // pooling reads first rows without a kernel of its own
     int32_t queries;           // query rows in a block of the attention work lists
