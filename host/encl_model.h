@@ -74,6 +74,19 @@ ENCL_API encl_status encl_tokenizer_append(const encl_tokenizer *tokenizer, cons
 
 typedef struct encl_model encl_model;
 
+// What a packed model (encl_model_pack) was made for.
+typedef struct encl_packed_info {
+    const char *device;
+    const char *products;    // what computed them there: "tile", "plain", "clblast"
+    const char *precision;   // "fp32", "bf16", "int8"
+    const bool *exact_layers; // [exact_layer_count] true: products of the layer are in fp32
+    size_t exact_layer_count;
+    size_t weights;
+    uint64_t bytes;      // of these
+    const char *source;  // format of the checkpoint
+    const char *version; // of encl that packed it
+} encl_packed_info;
+
 typedef struct encl_model_info {
     const char *path;
     const char *file;              // of weights, in the model's folder; "" for a shape
@@ -109,10 +122,11 @@ typedef struct encl_model_info {
     const char *const *prompts;
     size_t prompt_count;
     const char *default_prompt; // name, or NULL
+    const encl_packed_info *packed; // NULL: the weights are not packed
 } encl_model_info;
 
-// Opens a folder, a zip archive of one, or a weight file in either: safetensors, PyTorch, TensorFlow 1 or Paddle, with
-// its configuration and tokenizer (docs/models.md). NOT_FOUND where something is not there, FORMAT where it is damaged
+// Opens a folder, a zip archive of one, or a weight file in either: safetensors, PyTorch, TensorFlow 1 or Paddle, or a
+// packed model, with its configuration and tokenizer (docs/models.md). NOT_FOUND where something is not there, FORMAT where it is damaged
 // or does not fit the configuration, UNSUPPORTED where it is sound but asks for what encl does not do; the detail names
 // file, place, found and expected. The files must stay as they are until the model is closed.
 ENCL_API encl_status encl_model_open(const char *path, encl_model **model);
@@ -129,6 +143,10 @@ ENCL_API const encl_model_shape *encl_model_shapes(size_t *count);
 // NOT_FOUND listing those there are.
 ENCL_API encl_status encl_model_open_shape(const char *shape, uint64_t seed, encl_model **model);
 ENCL_API void encl_model_close(encl_model *model);
+// Reads the model's files to their end and compares the checksums that they have: those of a zip's files, so a packed
+// model's, and of a TensorFlow checkpoint's tensors. FORMAT where one differs; *checked counts them, 0: there are none.
+// proceed() is asked now and then and ends it with its status; NULL: nothing is asked.
+ENCL_API encl_status encl_model_verify(const encl_model *model, encl_status (*proceed)(void), size_t *checked);
 ENCL_API const encl_model_info *encl_model_get_info(const encl_model *model);
 // NULL for a shape.
 ENCL_API const encl_tokenizer *encl_model_tokenizer(const encl_model *model);
