@@ -174,6 +174,46 @@ typedef struct encl_text_list {
 } encl_text_list;
 ENCL_API encl_status encl_text_list_next(void *list, encl_text *text);
 
+// ---- Precision --------------------------------------------------------------------------------------------
+
+// A low precision moves a model's numbers. How far is measured over some texts: for every token, the cosine between its
+// last hidden state in that precision and in float32. The rule is that no token's is below a limit; layers that break
+// it stay in float32. (Heads do anyway.) What comes is for the executable options of tasks.
+ENCL_API double encl_precision_rule(encl_precision precision); // the limit: 1, 0.9995, 0.99
+
+typedef struct encl_calibrate_options {
+    encl_executable_options executable; // how; its precision and exact_layers are what is looked for
+    // Texts, as tasks ask for them, of which the first 16,384 tokens are used. NULL: some that are built in, English
+    // and Chinese; a model without a tokenizer gets random tokens whatever is here.
+    encl_status (*next)(void *context, encl_text *text);
+    void *context;
+    encl_status (*check)(void *context); // asked before every run over the texts; a failure ends it. NULL: none is
+    void *check_context;
+} encl_calibrate_options;
+
+typedef struct encl_calibration {
+    encl_precision precision;
+    bool *exact_layers; // [exact_layer_count] as executable options have them
+    size_t exact_layer_count;
+    int32_t exact;               // of them are true
+    double worst, mean;          // cosine of a token, with these layers in float32
+    double all_worst, all_mean;  // with none
+    int64_t tokens;              // that were looked at; 0: the precision was said by somebody else
+    int64_t text_ns, float32_ns; // a run of 128 tokens with these layers, and in float32; 0: not timed
+} encl_calibration;
+
+// Looks for the layers that must stay in float32 for a precision to keep the rule: none where it keeps it so; else the
+// layers one after the other, by how much each alone mends. Takes a run over the texts, and where the rule is broken
+// two more a layer at most. options may be NULL; UNSUPPORTED where the device has no kernels of the precision.
+ENCL_API encl_status encl_model_calibrate(const encl_model *model, const encl_device *device, encl_precision precision,
+                                          const encl_calibrate_options *options, encl_calibration *calibration);
+// Chooses the precision that is fastest on the device among those that keep the rule, with the layers that this takes.
+// What was found for the same model, device and texts is remembered in the cache; a line of the log says what it was.
+// options may be NULL.
+ENCL_API encl_status encl_model_choose_precision(const encl_model *model, const encl_device *device,
+                                                 const encl_calibrate_options *options, encl_calibration *calibration);
+ENCL_API void encl_calibration_free(encl_calibration *calibration); // a zeroed one is allowed
+
 // ---- Embeddings -------------------------------------------------------------------------------------------
 
 typedef enum encl_choice {

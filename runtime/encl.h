@@ -240,6 +240,8 @@ typedef enum encl_precision {
     ENCL_PRECISION_BF16, // weights in bfloat16; activations rounded to it where the device multiplies in it
     ENCL_PRECISION_INT8, // weights in integers with a scale an output column, activations with a scale a row
 } encl_precision;
+ENCL_API const char *encl_precision_name(encl_precision precision);              // "bf16"
+ENCL_API bool encl_precision_parse(const char *name, encl_precision *precision); // false for another name
 
 typedef enum encl_same_bits {
     ENCL_SAME_BITS_AUTO, // on for CPU devices, off for others
@@ -253,7 +255,7 @@ typedef struct encl_executable_options {
     encl_same_bits same_bits;
     encl_precision precision; // of the matrix products of nodes that are not kept exact (encl_graph_keep_exact)
     // [exact_layer_count] by number (encl_graph_set_layer): true keeps the products of that layer in float32; layers
-    // beyond are not kept. NULL: none. Read until the executable is made.
+    // beyond are not kept. NULL: none. Read until the executable is made; tasks keep a copy.
     const bool *exact_layers;
     size_t exact_layer_count;
     int32_t depth;      // runs in flight, 1 or 2; 0 means 2

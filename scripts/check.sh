@@ -49,7 +49,7 @@ check_shell() {
 # The list of compilations, made by CMake, is what both analysers read. It names files that are made by the build.
 compilations() {
     cmake --preset debug -DENCL_TESTS=ON >/dev/null &&
-        cmake --build --preset debug --target kernel_sources.c page_files.c shape_files.c generated/tensor_bundle.pb-c.c -- --quiet &&
+        cmake --build --preset debug --target kernel_sources.c page_files.c shape_files.c calibration_files.c generated/tensor_bundle.pb-c.c -- --quiet &&
         mkdir -p build/cppcheck
 }
 

@@ -17,7 +17,6 @@ const char encl_packed_manifest[] = "encl.json";
     X("products", provider) \
     X("source", source)
 
-static const char *const precisions[] = {"fp32", "bf16", "int8"};
 static const char *const dialects[] = {
     [ENCL_DIALECT_TORCH] = "pytorch", [ENCL_DIALECT_TENSORFLOW] = "tensorflow", [ENCL_DIALECT_PADDLE] = "paddle"};
 
@@ -57,19 +56,23 @@ static encl_status read_text(const reading *r, const cJSON *object, const char *
     return status;
 }
 
-static encl_status read_name(const reading *r, const char *key, const char *const *names, size_t count, int *index) {
+static encl_status fail_unknown(const reading *r, const char *key, const char *text) {
+    return encl_fail(ENCL_UNSUPPORTED, "%s: %s: found '%s', which this encl does not know", r->place, key, text);
+}
+
+static encl_status read_dialect(const reading *r) {
     const char *text = NULL;
-    encl_status status = read_text(r, r->json, key, &text);
+    encl_status status = read_text(r, r->json, "names", &text);
     if (status != ENCL_OK) {
         return status;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(text, names[i]) == 0) {
-            *index = (int)i;
+    for (size_t i = 0; i < sizeof dialects / sizeof dialects[0]; i++) {
+        if (strcmp(text, dialects[i]) == 0) {
+            r->packed->dialect = (encl_dialect)i;
             return ENCL_OK;
         }
     }
-    return encl_fail(ENCL_UNSUPPORTED, "%s: %s: found '%s', which this encl does not know", r->place, key, text);
+    return fail_unknown(r, "names", text);
 }
 
 // Newer formats are refused by their number: nothing else of them is looked at.
@@ -94,17 +97,17 @@ cleanup:
 static encl_status read_settings(const reading *r) {
     encl_status status = ENCL_OK;
     encl_packed *packed = r->packed;
-    int index = 0;
     const char *text = NULL;
 #define READ(name, member)                           \
     ENCL_TRY(read_text(r, r->json, name, &text)); \
     ENCL_TRY(encl_copy_text(text, strlen(text), &packed->member));
     TEXTS(READ)
 #undef READ
-    ENCL_TRY(read_name(r, "precision", precisions, sizeof precisions / sizeof precisions[0], &index));
-    packed->precision = (encl_precision)index;
-    ENCL_TRY(read_name(r, "names", dialects, sizeof dialects / sizeof dialects[0], &index));
-    packed->dialect = (encl_dialect)index;
+    ENCL_TRY(read_text(r, r->json, "precision", &text));
+    if (!encl_precision_parse(text, &packed->precision)) {
+        ENCL_TRY(fail_unknown(r, "precision", text));
+    }
+    ENCL_TRY(read_dialect(r));
     ENCL_TRY(encl_json_get_bool(r->place, r->json, "mlm_untrained", &packed->mlm_untrained));
 cleanup:
     return status;
@@ -352,7 +355,7 @@ static bool fill_settings(const encl_packed *packed, cJSON *json) {
 #define WRITE(name, member) complete = give(json, name, cJSON_CreateString(packed->member)) && complete;
     TEXTS(WRITE)
 #undef WRITE
-    complete = give(json, "precision", cJSON_CreateString(precisions[packed->precision])) && complete;
+    complete = give(json, "precision", cJSON_CreateString(encl_precision_name(packed->precision))) && complete;
     for (size_t i = 0; i < packed->exact_layer_count; i++) {
         complete = complete && (!packed->exact_layers[i] || append(layers, cJSON_CreateNumber((double)i)));
     }

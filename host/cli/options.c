@@ -282,11 +282,12 @@ encl_status encl_globals_device(const encl_globals *globals, const encl_device *
 }
 
 encl_status encl_globals_executable(const encl_globals *globals, encl_executable_options *options) {
-    const char *precision = globals->precision != NULL ? globals->precision : "fp32";
     *options = (encl_executable_options){0};
-    if (strcmp(precision, "fp32") != 0 && strcmp(precision, "auto") != 0) {
-        return encl_fail(ENCL_UNSUPPORTED, "--precision %s: no kernels of this precision, expected fp32 or auto",
-                         precision);
+    if (globals->precision != NULL && strcmp(globals->precision, "auto") != 0 &&
+        !encl_precision_parse(globals->precision, &options->precision)) {
+        return encl_fail(ENCL_UNSUPPORTED,
+                         "--precision %s: no kernels of this precision, expected fp32, bf16, int8 or auto",
+                         globals->precision);
     }
     options->gemm = globals->gemm;
     options->same_bits = globals->same_bits;

@@ -182,12 +182,11 @@ static encl_status note_vocabulary(encl_model *model) {
 }
 
 static void fill_packed(encl_model *model) {
-    static const char *const precisions[] = {"fp32", "bf16", "int8"};
-    const encl_packed *packed = encl_checkpoint_packed(model->checkpoint);
+        const encl_packed *packed = encl_checkpoint_packed(model->checkpoint);
     if (packed != NULL) {
         model->packed = (encl_packed_info){.device = packed->device,
                                            .products = packed->provider,
-                                           .precision = precisions[packed->precision],
+                                           .precision = encl_precision_name(packed->precision),
                                            .exact_layers = packed->exact_layers,
                                            .exact_layer_count = packed->exact_layer_count,
                                            .weights = packed->count,

@@ -9,6 +9,7 @@
 #include "host/model/sentence.h"
 #include "host/model/state_dict.h"
 #include "host/text/tokenizer.h"
+#include "runtime/base/hash.h"
 
 // Texts that a model owns.
 typedef struct encl_texts {
@@ -75,6 +76,12 @@ void encl_model_use_tensor(encl_model *model, const char *name);
 // Finds the encoder's weights: bert.h's, with ERNIE's tasks added.
 encl_status encl_model_collect(encl_model *model);
 bool encl_dtype_is_float(encl_dtype dtype); // what a weight may be
+
+// ---- identity.c -------------------------------------------------------------------------------------------
+
+// A name for the model's numbers: a hash of its configuration and of a few numbers of every tensor, wherever its files
+// lie. Training changes all tensors it touches, so models that were trained apart have other names.
+encl_status encl_model_identity(const encl_model *model, char text[ENCL_HASH_TEXT]);
 
 // ---- info.c -----------------------------------------------------------------------------------------------
 

@@ -9,8 +9,13 @@
 
 // Layout and numbers, all that says where a source's element stands and how it is written.
 static encl_status append_format(const encl_weight_plan *plan, encl_string *key) {
-    return plan->layout == ENCL_LAYOUT_PANELS ? encl_string_format(key, "panels[%d] fp32: ", ENCL_PANEL)
-                                              : encl_string_format(key, "rows fp32: ");
+    if (plan->layout == ENCL_LAYOUT_ROWS) {
+        return encl_string_format(key, "rows fp32: ");
+    }
+    const encl_precision precision = plan->format.precision;
+    return precision == ENCL_PRECISION_INT8
+               ? encl_string_format(key, "panels[%d] int8 to %d: ", ENCL_PANEL, (int)plan->format.limit)
+               : encl_string_format(key, "panels[%d] %s: ", ENCL_PANEL, encl_precision_name(precision));
 }
 
 static encl_status make_key(const encl_graph *graph, const encl_weight_plan *plan, char **key) {
@@ -56,25 +61,17 @@ void encl_packed_free_keys(char **keys, size_t count) {
 
 encl_status encl_packed_options(const encl_graph *graph, encl_executable_options *options) {
     const encl_weight_store *store = &graph->store;
-    static const char *const names[] = {"fp32", "bf16", "int8"};
     if (store->find == NULL) {
         return ENCL_OK;
     }
     if (options->precision != ENCL_PRECISION_FP32 && options->precision != store->precision) {
         return encl_fail(ENCL_INVALID, "found weights packed for precision %s, the executable is to compute in %s",
-                         names[store->precision], names[options->precision]);
+                         encl_precision_name(store->precision), encl_precision_name(options->precision));
     }
     options->precision = store->precision;
     options->exact_layers = store->exact_layers;
     options->exact_layer_count = store->exact_layer_count;
     return ENCL_OK;
-}
-
-// Bytes of `rows` rows of a weight on the device; panels are whole.
-static uint64_t bytes_of(const encl_weight_plan *plan, int64_t rows) {
-    const int64_t width = plan->columns == 0 ? 1 : plan->columns;
-    const int64_t stored = (rows + ENCL_PANEL - 1) / ENCL_PANEL * ENCL_PANEL;
-    return (uint64_t)((plan->layout == ENCL_LAYOUT_PANELS ? stored : rows) * width) * sizeof(float);
 }
 
 // Where host and device share memory, the buffer is the store's memory. Others get a copy.
@@ -91,9 +88,9 @@ static encl_status find(const encl_graph *graph, const encl_weight_plan *plan, c
     const void *found = NULL;
     uint64_t bytes = 0;
     encl_status status = graph->store.find(graph->store.context, key, &found, &bytes);
-    if (status == ENCL_OK && bytes != bytes_of(plan, plan->rows)) {
+    if (status == ENCL_OK && bytes != encl_weight_bytes(plan, plan->rows)) {
         status = encl_fail(ENCL_FORMAT, "packed weight '%s': found %llu bytes, expected %llu", key,
-                           (unsigned long long)bytes, (unsigned long long)bytes_of(plan, plan->rows));
+                           (unsigned long long)bytes, (unsigned long long)encl_weight_bytes(plan, plan->rows));
     }
     *data = found;
     return status;
@@ -104,11 +101,11 @@ static encl_status take_weight(const encl_device *device, const encl_weight_plan
     encl_status status = ENCL_OK;
     const int64_t unit = plan->layout == ENCL_LAYOUT_PANELS ? ENCL_PANEL : 1;
     const uint64_t most = encl_device_get_info(device)->max_allocation;
-    int64_t rows = (int64_t)(most / bytes_of(plan, unit)) * unit;
+    int64_t rows = (int64_t)(most / encl_weight_bytes(plan, unit)) * unit;
     rows = rows < plan->rows ? rows : plan->rows;
     if (rows < 1 || (plan->rows + rows - 1) / rows > plan->parts) {
         return encl_fail(ENCL_DEVICE_MEMORY, "a weight of %llu bytes does not fit %d buffers of at most %llu bytes",
-                         (unsigned long long)bytes_of(plan, plan->rows), (int)plan->parts, (unsigned long long)most);
+                         (unsigned long long)encl_weight_bytes(plan, plan->rows), (int)plan->parts, (unsigned long long)most);
     }
     const size_t count = (size_t)((plan->rows + rows - 1) / rows);
     ENCL_TRY(encl_allocate(count, sizeof *weight->parts, (void **)&weight->parts));
@@ -117,7 +114,7 @@ static encl_status take_weight(const encl_device *device, const encl_weight_plan
         encl_weight_part *part = &weight->parts[weight->part_count];
         part->first_row = (int64_t)weight->part_count * rows;
         part->rows = plan->rows - part->first_row < rows ? plan->rows - part->first_row : rows;
-        ENCL_TRY(make_buffer(device, data + bytes_of(plan, part->first_row), bytes_of(plan, part->rows),
+        ENCL_TRY(make_buffer(device, data + encl_weight_bytes(plan, part->first_row), encl_weight_bytes(plan, part->rows),
                              &part->buffer));
     }
 cleanup:
@@ -141,7 +138,7 @@ encl_status encl_packed_take(const encl_device *device, const encl_graph *graph,
             goto cleanup;
         }
         ENCL_TRY(take_weight(device, plan, data, &made[i]));
-        *bytes += bytes_of(plan, plan->rows);
+        *bytes += encl_weight_bytes(plan, plan->rows);
     }
     ENCL_TRY(encl_queue_finish(encl_device_queue(device)));
     *weights = made;
@@ -170,7 +167,7 @@ const char *encl_executable_weight_key(const encl_executable *executable, size_t
 
 uint64_t encl_executable_weight_bytes(const encl_executable *executable, size_t index) {
     const encl_schedule *schedule = executable->schedule;
-    return index < schedule->weight_count ? bytes_of(&schedule->weights[index], schedule->weights[index].rows) : 0;
+    return index < schedule->weight_count ? encl_weight_bytes(&schedule->weights[index], schedule->weights[index].rows) : 0;
 }
 
 encl_status encl_executable_weight_read(const encl_executable *executable, size_t index, uint64_t offset,
@@ -186,8 +183,8 @@ encl_status encl_executable_weight_read(const encl_executable *executable, size_
     const encl_weight_plan *plan = &executable->schedule->weights[index];
     const encl_device_weight *weight = &executable->weights[index];
     for (size_t i = 0; i < weight->part_count && bytes > 0; i++) {
-        const uint64_t first = bytes_of(plan, weight->parts[i].first_row);
-        const uint64_t end = first + bytes_of(plan, weight->parts[i].rows);
+        const uint64_t first = encl_weight_bytes(plan, weight->parts[i].first_row);
+        const uint64_t end = first + encl_weight_bytes(plan, weight->parts[i].rows);
         if (offset >= end) {
             continue;
         }

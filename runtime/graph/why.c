@@ -22,7 +22,7 @@ static encl_status keep_text(encl_schedule *s, encl_string *text, const char **k
 
 // A row that would have been taken before the chosen one.
 static bool is_better(const encl_lowering *lowering, const encl_kernel_row *row, const encl_kernel_row *chosen) {
-    if (row->op != chosen->op) {
+    if (row->op != chosen->op || row->format.precision != chosen->format.precision) {
         return false;
     }
     return row->family == chosen->family ? row->rank > chosen->rank
@@ -66,6 +66,7 @@ static encl_status say_height(const encl_lowering *lowering, const encl_step *st
     for (size_t i = 0; i < encl_kernel_row_count; i++) {
         const encl_kernel_row *other = &encl_kernel_rows[i];
         candidates += other->op == step->op && other->family == family && encl_kernel_serves(other, &step->shape) &&
+                              other->format.precision == step->shape.precision &&
                               (lowering->quarantined == NULL || !lowering->quarantined[i])
                           ? 1
                           : 0;

@@ -38,10 +38,11 @@ const char *encl_self_check_row_operator(const encl_kernel_row *row) {
 const encl_kernel_row *encl_self_check_row_instead(const encl_device *device, const encl_kernel_row *row,
                                                    const encl_kernel_row *const *failed, size_t count) {
     enum { MOST = 32 };
-    const encl_shape shape = {.columns = 768, .depth = 768, .head_size = 64};
+    encl_shape shape = {.columns = 768, .depth = 768, .head_size = 64};
     const encl_kernel_row *rows[MOST];
     encl_family family = ENCL_FAMILY_PLAIN;
     encl_family_parse(encl_device_family(device), &family);
+    encl_kernel_take_format(row, &shape);
     const size_t there = encl_kernel_candidates(row->op, &shape, family, NULL, rows, MOST);
     for (size_t i = 0; i < there && i < MOST; i++) {
         bool out = rows[i] == row;
