@@ -151,6 +151,23 @@ ENCL_API const encl_model_info *encl_model_get_info(const encl_model *model);
 // NULL for a shape.
 ENCL_API const encl_tokenizer *encl_model_tokenizer(const encl_model *model);
 
+// What encl_model_pack wrote.
+typedef struct encl_pack_report {
+    size_t weights;
+    uint64_t weight_bytes; // of these
+    uint64_t file_bytes;
+    encl_precision precision;
+    int32_t low_products; // of one run, that compute in it; 0 for FP32
+} encl_pack_report;
+
+// Writes the model as one file: its own small files, and its weights in the layouts and the precision in which
+// executables with these options compute on the device. encl_model_open takes the file. Every weight is checked to be
+// finite. options may be NULL; capacity and depth do not matter. The file gets its name when it is complete. proceed()
+// is asked now and then and ends the writing with its status; NULL: nothing is asked. UNSUPPORTED for a packed model.
+ENCL_API encl_status encl_model_pack(const encl_model *model, const encl_device *device,
+                                     const encl_executable_options *options, const char *path,
+                                     encl_status (*proceed)(void), encl_pack_report *report);
+
 ENCL_API const char *encl_pooling_name(encl_pooling pooling); // "mean_sqrt_len", as the command line says it
 // "cls,mean" → modes; at most `capacity`. INVALID names the word and lists the modes.
 ENCL_API encl_status encl_pooling_parse(const char *text, encl_pooling *modes, size_t capacity, size_t *count);

@@ -62,6 +62,7 @@ typedef struct encl_command {
 extern const encl_command encl_command_devices;
 extern const encl_command encl_command_info;
 extern const encl_command encl_command_convert;
+extern const encl_command encl_command_pack;
 extern const encl_command encl_command_tokenize;
 extern const encl_command encl_command_embed;
 extern const encl_command encl_command_similarity;
