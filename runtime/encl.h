@@ -266,6 +266,7 @@ typedef struct encl_executable_options {
     void *on_profile_context;
 } encl_executable_options;
 
+enum { ENCL_EXACT_LAYERS_TEXT = 256 };
 typedef struct encl_executable_info {
     encl_capacity capacity;
     size_t outputs;
@@ -276,10 +277,11 @@ typedef struct encl_executable_info {
     size_t arena_slabs;
     const char *gemm; // provider of the matrix products: "tile", "plain", "clblast"; "none"
     bool same_bits;
-    encl_precision precision; // of the products that are not kept exact
-    int32_t low_products;     // how many steps compute in it; 0 for FP32
-    int64_t build_ns;         // programs: compiling or loading
-    int64_t upload_ns;        // weights
+    encl_precision precision;                  // of the products that are not kept exact
+    int32_t low_products;                      // how many steps compute in it; 0 for FP32
+    char exact_layers[ENCL_EXACT_LAYERS_TEXT]; // layers that are kept exact beside it, "3,7"; "" where none is
+    int64_t build_ns;                          // programs: compiling or loading
+    int64_t upload_ns;                         // weights
     int32_t programs;
     int32_t programs_from_cache;
     int32_t quarantined;   // kernel rows that failed here, so that the next ones serve

@@ -1,5 +1,6 @@
 #include "runtime/graph/executable.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -223,6 +224,20 @@ static const char *provider(const encl_schedule *schedule) {
     return name;
 }
 
+// The numbers of exact layers, where that says something: "3,7".
+static void list_exact_layers(const encl_lowering *lowering, char text[ENCL_EXACT_LAYERS_TEXT]) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < lowering->exact_layer_count && lowering->precision != ENCL_PRECISION_FP32; i++) {
+        char number[24];
+        const int length = snprintf(number, sizeof number, "%s%zu", used == 0 ? "" : ",", i);
+        if (lowering->exact_layers[i] && used + (size_t)length < ENCL_EXACT_LAYERS_TEXT) {
+            memcpy(text + used, number, (size_t)length + 1);
+            used += (size_t)length;
+        }
+    }
+}
+
 // Chooses families and providers, then lowers and builds until every kernel passes its self-check.
 static encl_status compile(encl_executable *e, const encl_graph *graph, const encl_executable_options *options) {
     encl_status status = ENCL_OK;
@@ -270,6 +285,7 @@ static encl_status compile(encl_executable *e, const encl_graph *graph, const en
     e->info.gemm = provider(e->schedule);
     e->info.precision = options->precision;
     e->info.low_products = e->schedule->low_products;
+    list_exact_layers(&lowering, e->info.exact_layers);
     e->info.nodes = e->schedule->step_count;
     e->info.outputs = e->schedule->output_count;
     e->info.programs = (int32_t)e->kernels.count;
