@@ -78,8 +78,8 @@ typedef struct encl_model encl_model;
 typedef struct encl_packed_info {
     const char *device;
     const char *products;    // what computed them there: "tile", "plain", "clblast"
-    const char *precision;   // "fp32", "bf16", "int8"
-    const bool *exact_layers; // [exact_layer_count] true: products of the layer are in fp32
+    encl_precision precision;
+    const bool *exact_layers; // [exact_layer_count] true: products of the layer are in float32 nevertheless
     size_t exact_layer_count;
     size_t weights;
     uint64_t bytes;      // of these
@@ -156,8 +156,7 @@ typedef struct encl_pack_report {
     size_t weights;
     uint64_t weight_bytes; // of these
     uint64_t file_bytes;
-    encl_precision precision;
-    int32_t low_products; // of one run, that compute in it; 0 for FP32
+    encl_executable_info executable; // of the first graph: how it computes on the device
 } encl_pack_report;
 
 // Writes the model as one file: its own small files, and its weights in the layouts and the precision in which

@@ -41,7 +41,7 @@ static cJSON *packed_block(const encl_packed_info *packed) {
     encl_line_start(&block);
     encl_line_text(&block, "device", packed->device);
     encl_line_text(&block, "products", packed->products);
-    encl_line_text(&block, "precision", packed->precision);
+    encl_line_text(&block, "precision", encl_precision_name(packed->precision));
     cJSON *layers = encl_line_array(&block, "exact_layers");
     for (size_t i = 0; i < packed->exact_layer_count; i++) {
         if (packed->exact_layers[i]) {
@@ -200,7 +200,7 @@ static encl_status add_packed(encl_table *table, const encl_packed_info *packed)
         }
     }
     ENCL_TRY(encl_table_cell(table, "packed"));
-    ENCL_TRY(encl_table_cell(table, "%s%s, %zu weights, %s, from %s", packed->precision, exact.text, packed->weights,
+    ENCL_TRY(encl_table_cell(table, "%s%s, %zu weights, %s, from %s", encl_precision_name(packed->precision), exact.text, packed->weights,
                              encl_bytes_text(packed->bytes, text), packed->source));
     ENCL_TRY(encl_table_cell(table, "packed on"));
     status = encl_table_cell(table, "%s (products by %s), encl %s", packed->device, packed->products, packed->version);

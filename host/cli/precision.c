@@ -26,8 +26,9 @@ cleanup:
     return status;
 }
 
-static encl_status choose(const encl_globals *globals, const encl_model *model, const encl_device *device,
-                          encl_executable_options *options, encl_chosen_precision *chosen) {
+// Lets texts say which layers stay in float32, and with `any` also which precision the others get.
+static encl_status calibrate(const encl_globals *globals, const encl_model *model, const encl_device *device, bool any,
+                             encl_executable_options *options, encl_chosen_precision *chosen) {
     encl_status status = ENCL_OK;
     const encl_input_options file = {.path = globals->calibration};
     encl_input *input = NULL;
@@ -37,7 +38,8 @@ static encl_status choose(const encl_globals *globals, const encl_model *model, 
         how.next = encl_input_next;
         how.context = input;
     }
-    ENCL_TRY(encl_model_choose_precision(model, device, &how, &chosen->calibration));
+    ENCL_TRY(any ? encl_model_choose_precision(model, device, &how, &chosen->calibration)
+                 : encl_model_calibrate(model, device, options->precision, &how, &chosen->calibration));
     options->precision = chosen->calibration.precision;
     options->exact_layers = chosen->calibration.exact_layers;
     options->exact_layer_count = chosen->calibration.exact_layer_count;
@@ -48,15 +50,49 @@ cleanup:
     return status;
 }
 
+// A packed model computes as it was packed.
+static encl_status take_packed(const encl_globals *globals, const encl_model *model, encl_executable_options *options) {
+    const encl_model_info *info = encl_model_get_info(model);
+    const encl_packed_info *packed = info->packed;
+    const char *name = encl_precision_name(packed->precision);
+    const bool any = globals->precision == NULL || strcmp(globals->precision, "auto") == 0;
+    if (!any && strcmp(globals->precision, name) != 0) {
+        return encl_fail(ENCL_INVALID, "--precision %s: %s was packed for %s; leave the option out, or pack it again",
+                         globals->precision, info->path, name);
+    }
+    if (globals->exact_layers != NULL) {
+        return encl_fail(ENCL_INVALID, "--exact-layers: %s was packed with its own; leave the option out, or pack it "
+                                       "again",
+                         info->path);
+    }
+    options->precision = packed->precision;
+    options->exact_layers = packed->exact_layers;
+    options->exact_layer_count = packed->exact_layer_count;
+    return ENCL_OK;
+}
+
 encl_status encl_globals_precision(const encl_globals *globals, const encl_model *model, const encl_device *device,
                                    encl_executable_options *options, encl_chosen_precision *chosen) {
     encl_status status = ENCL_OK;
+    if (encl_model_get_info(model)->packed != NULL) {
+        return take_packed(globals, model, options);
+    }
     if (globals->precision != NULL && strcmp(globals->precision, "auto") == 0) {
-        ENCL_TRY(choose(globals, model, device, options, chosen));
+        ENCL_TRY(calibrate(globals, model, device, true, options, chosen));
     } else if (globals->exact_layers != NULL) {
         ENCL_TRY(take_exact_layers(globals, model, options, chosen));
     }
 cleanup:
+    if (status != ENCL_OK) {
+        encl_chosen_precision_free(chosen);
+    }
+    return status;
+}
+
+encl_status encl_globals_calibrate(const encl_globals *globals, const encl_model *model, const encl_device *device,
+                                   encl_executable_options *options, encl_chosen_precision *chosen) {
+    const bool settled = options->precision == ENCL_PRECISION_FP32 || options->exact_layers != NULL;
+    const encl_status status = settled ? ENCL_OK : calibrate(globals, model, device, false, options, chosen);
     if (status != ENCL_OK) {
         encl_chosen_precision_free(chosen);
     }

@@ -13,9 +13,12 @@ typedef struct encl_chosen_precision {
 } encl_chosen_precision;
 
 // Adds precision and exact layers to what encl_globals_executable gave. `auto` looks for them where the cache does not
-// know: seconds, once. INVALID where --exact-layers names a layer that the model does not have. The options point into
-// *chosen.
+// know: seconds, once. A packed model has its own. INVALID where --exact-layers names a layer that the model does not
+// have, or the command line says otherwise than a packed model. The options point into *chosen, or the model.
 encl_status encl_globals_precision(const encl_globals *globals, const encl_model *model, const encl_device *device,
+                                   encl_executable_options *options, encl_chosen_precision *chosen);
+// Looks also for the layers that a precision needs in float32 where the command line says the precision but no layers.
+encl_status encl_globals_calibrate(const encl_globals *globals, const encl_model *model, const encl_device *device,
                                    encl_executable_options *options, encl_chosen_precision *chosen);
 void encl_chosen_precision_free(encl_chosen_precision *chosen);
 

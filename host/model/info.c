@@ -186,7 +186,7 @@ static void fill_packed(encl_model *model) {
     if (packed != NULL) {
         model->packed = (encl_packed_info){.device = packed->device,
                                            .products = packed->provider,
-                                           .precision = encl_precision_name(packed->precision),
+                                           .precision = packed->precision,
                                            .exact_layers = packed->exact_layers,
                                            .exact_layer_count = packed->exact_layer_count,
                                            .weights = packed->count,

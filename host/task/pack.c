@@ -15,7 +15,7 @@ typedef struct packing {
     encl_archive_writer *archive;
     encl_packed packed;
     uint8_t *chunk; // [CHUNK_BYTES]
-    int32_t low_products;
+    encl_executable_info executable; // of the first graph
 } packing;
 
 static encl_status ask(const packing *p) {
@@ -67,8 +67,8 @@ static encl_status add_graph(packing *p, const encl_graph *graph) {
     ENCL_TRY(ask(p));
     ENCL_TRY(encl_executable_create(p->device, graph, &options, &executable));
     const encl_executable_info *info = encl_executable_get_info(executable);
-    p->low_products = info->low_products > p->low_products ? info->low_products : p->low_products;
     if (p->packed.provider == NULL) {
+        p->executable = *info;
         ENCL_TRY(encl_copy_text(info->gemm, strlen(info->gemm), &p->packed.provider));
     }
     for (size_t i = 0; i < encl_executable_weight_count(executable); i++) {
@@ -214,8 +214,7 @@ encl_status encl_model_pack(const encl_model *model, const encl_device *device, 
     *report = (encl_pack_report){.weights = p.packed.count,
                                  .weight_bytes = p.packed.bytes,
                                  .file_bytes = encl_archive_written(p.archive),
-                                 .precision = p.packed.precision,
-                                 .low_products = p.low_products};
+                                 .executable = p.executable};
 cleanup:
     encl_archive_writer_close(p.archive);
     encl_packed_free(&p.packed);

@@ -79,7 +79,7 @@ static void expect_same_model(const encl_model *whole, const encl_model *packed)
     assert_null(a->packed);
     assert_non_null(b->packed);
     assert_string_equal(b->packed->source, a->format);
-    assert_string_equal(b->packed->precision, "fp32");
+    assert_int_equal(b->packed->precision, ENCL_PRECISION_FP32);
     assert_string_equal(b->packed->version, encl_version());
     assert_string_equal(b->format, "packed");
     assert_int_equal(b->bytes, b->packed->bytes);
