@@ -369,6 +369,7 @@ struct encl_profile_record {
     const char *why;              // why this row: "best of 2 rows", "only row", …; "" for copies
     const char *fused;            // what else the command does: "bias+gelu", "bias+residual"; "" nothing
     int32_t rows, columns, depth; // of a matrix product M, N, K; else rows and columns (depth 0)
+    encl_precision precision;     // of a matrix product, and of what makes its operand; FP32 of all else
     int64_t queued_ns, submit_ns, start_ns, end_ns;
     int64_t enqueue_begin_ns, enqueue_end_ns; // around the call that enqueued it
     double flops;                             // floating-point operations, multiply and add counted apart
