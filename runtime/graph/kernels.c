@@ -39,8 +39,10 @@ cleanup:
 static encl_status want_all(encl_kernel_set *set, const encl_schedule *schedule, const bool *quarantined) {
     encl_status status = ENCL_OK;
     bool panels = false;
+    encl_family family = ENCL_FAMILY_PLAIN; // of the products: what packs their weights is of theirs
     for (size_t i = 0; i < schedule->step_count; i++) {
         const encl_step *step = &schedule->steps[i];
+        family = step->op == ENCL_OP_LINEAR && step->row_count > 0 ? step->rows[0]->family : family;
         for (size_t j = 0; j < step->row_count; j++) {
             ENCL_TRY(want(set, step->rows[j], &step->shape));
         }
@@ -51,7 +53,7 @@ static encl_status want_all(encl_kernel_set *set, const encl_schedule *schedule,
     if (panels) {
         const encl_shape shape = {0};
         const encl_kernel_row *row = NULL;
-        if (encl_kernel_candidates(ENCL_OP_PACK, &shape, ENCL_FAMILY_PLAIN, quarantined, &row, 1) == 0) {
+        if (encl_kernel_candidates(ENCL_OP_PACK, &shape, family, quarantined, &row, 1) == 0) {
             return encl_fail(ENCL_UNSUPPORTED, "no kernel serves pack on this device");
         }
         ENCL_TRY(want(set, row, &shape));
