@@ -214,7 +214,7 @@ static encl_status say(const encl_calibrator *c, const encl_calibration *chosen,
     encl_status status = ENCL_OK;
     encl_string text = {0};
     const double rule = encl_precision_rule(chosen->precision);
-    ENCL_TRY(encl_string_format(&text, "%.1f ms a text of 128 tokens", (double)chosen->text_ns / 1e6));
+    ENCL_TRY(encl_string_format(&text, "%.1f ms a text", (double)chosen->text_ns / 1e6));
     if (chosen->precision != ENCL_PRECISION_FP32) {
         ENCL_TRY(encl_string_format(&text, " (fp32 %.1f), worst cosine %.5f of %lld tokens, at least %g asked for",
                                     (double)chosen->float32_ns / 1e6, chosen->worst, (long long)chosen->tokens, rule));
