@@ -74,6 +74,19 @@ ENCL_API encl_status encl_tokenizer_append(const encl_tokenizer *tokenizer, cons
 
 typedef struct encl_model encl_model;
 
+// What a packed model (encl_model_pack) was made for.
+typedef struct encl_packed_info {
+    const char *device;
+    const char *products; // what computed them there: "tile", "plain", "clblast"
+    encl_precision precision;
+    const bool *exact_layers; // [exact_layer_count] true: products of the layer are in float32 nevertheless
+    size_t exact_layer_count;
+    size_t weights;
+    uint64_t bytes;      // of these
+    const char *source;  // format of the checkpoint
+    const char *version; // of encl that packed it
+} encl_packed_info;
+
 typedef struct encl_model_info {
     const char *path;
     const char *file;              // of weights, in the model's folder; "" for a shape
@@ -108,13 +121,14 @@ typedef struct encl_model_info {
     const char *const *prompt_names; // [prompt_count]
     const char *const *prompts;
     size_t prompt_count;
-    const char *default_prompt; // name, or NULL
+    const char *default_prompt;     // name, or NULL
+    const encl_packed_info *packed; // NULL: the weights are not packed
 } encl_model_info;
 
-// Opens a folder, a zip archive of one, or a weight file in either: safetensors, PyTorch, TensorFlow 1 or Paddle, with
-// its configuration and tokenizer (docs/models.md). NOT_FOUND where something is not there, FORMAT where it is damaged
-// or does not fit the configuration, UNSUPPORTED where it is sound but asks for what encl does not do; the detail names
-// file, place, found and expected. The files must stay as they are until the model is closed.
+// Opens a folder, a zip archive of one, or a weight file in either: safetensors, PyTorch, TensorFlow 1 or Paddle, or a
+// packed model, with its configuration and tokenizer (docs/models.md). NOT_FOUND where something is not there, FORMAT
+// where it is damaged or does not fit the configuration, UNSUPPORTED where it is sound but asks for what encl does not
+// do; the detail names file, place, found and expected. The files must stay as they are until the model is closed.
 ENCL_API encl_status encl_model_open(const char *path, encl_model **model);
 // The sizes of a published model.
 typedef struct encl_model_shape {
@@ -129,9 +143,29 @@ ENCL_API const encl_model_shape *encl_model_shapes(size_t *count);
 // 6 layers. An unknown name is NOT_FOUND listing those there are; a number of layers beyond 1 … 999 is INVALID.
 ENCL_API encl_status encl_model_open_shape(const char *shape, uint64_t seed, encl_model **model);
 ENCL_API void encl_model_close(encl_model *model);
+// Reads the model's files to their end and compares the checksums that they have: those of a zip's files, so a packed
+// model's, and of a TensorFlow checkpoint's tensors. FORMAT where one differs; *checked counts them, 0: there are none.
+// proceed() is asked now and then and ends it with its status; NULL: nothing is asked.
+ENCL_API encl_status encl_model_verify(const encl_model *model, encl_status (*proceed)(void), size_t *checked);
 ENCL_API const encl_model_info *encl_model_get_info(const encl_model *model);
 // NULL for a shape.
 ENCL_API const encl_tokenizer *encl_model_tokenizer(const encl_model *model);
+
+// What encl_model_pack wrote.
+typedef struct encl_pack_report {
+    size_t weights;
+    uint64_t weight_bytes; // of these
+    uint64_t file_bytes;
+    encl_executable_info executable; // of the first graph: how it computes on the device
+} encl_pack_report;
+
+// Writes the model as one file: its own small files, and its weights in the layouts and the precision in which
+// executables with these options compute on the device. encl_model_open takes the file. Every weight is checked to be
+// finite. options may be NULL; capacity and depth do not matter. The file gets its name when it is complete. proceed()
+// is asked now and then and ends the writing with its status; NULL: nothing is asked. UNSUPPORTED for a packed model.
+ENCL_API encl_status encl_model_pack(const encl_model *model, const encl_device *device,
+                                     const encl_executable_options *options, const char *path,
+                                     encl_status (*proceed)(void), encl_pack_report *report);
 
 ENCL_API const char *encl_pooling_name(encl_pooling pooling); // "mean_sqrt_len", as the command line says it
 // "cls,mean" → modes; at most `capacity`. INVALID names the word and lists the modes.

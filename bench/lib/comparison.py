@@ -5,8 +5,9 @@ from lib.encl import refusal
 
 LONGEST = 256  # tokens of a text of the corpus
 CORPUS_BATCH = 32  # texts in a batch of the peers; encl cuts its own
-SLOW_ROUNDS = 2  # the corpus and the very first run take a minute or so: more rounds would say little more
+FIRST_RUN_ROUNDS = 2
 STARTS = 3  # fresh processes a round
+SLOW = 3  # times what fp32 takes: a precision that is not worth measuring
 START_TOKENS, MEMORY_TOKENS = 32, 128
 
 PEERS = {"fp32": ["openvino"], "bf16": ["openvino-bf16"], "int8": ["onnxruntime-int8"]}
@@ -65,7 +66,7 @@ class Comparison:
         keys = self.shape_keys(work, model, precision)
 
         def call():
-            for shape, (ms, values, _) in self.encl.latency(model, precision, self.options.shapes, work).items():
+            for shape, (ms, values) in self.encl.latency(model, precision, self.options.shapes, work).items():
                 self.keep(keys[shape], "encl", ms, values)
 
         self.attempt("encl", (work, model, precision), keys.values(), call)
@@ -84,7 +85,7 @@ class Comparison:
 
     def latency_steps(self, model, precision):
         works = [w for w in ("all", "first") if w in self.options.works and (w == "all" or model in FIRST_TOKEN_MODELS)]
-        seconds = sum(2 + 1.5 * self.options.max_ms / 1000 for _ in self.options.shapes)
+        seconds = len(self.options.shapes) * (1.3 + 1.2 * self.options.max_ms / 1000)
         own = [
             (f"encl {model} {precision}, {work}", seconds, lambda w=work: self.encl_latency(w, model, precision))
             for work in works
@@ -93,7 +94,7 @@ class Comparison:
             [
                 (
                     f"{peer} {model}",
-                    4 * len(self.options.shapes) + 4,
+                    3.2 * len(self.options.shapes) + 3,
                     lambda p=peer: self.peer_latency(works, model, precision, p),
                 )
                 for peer in self.peers_of(PEERS, precision)
@@ -120,12 +121,12 @@ class Comparison:
 
     def encl_corpus(self, model, precision):
         key = cells.Key("corpus", model, "", precision)
-        self.attempt(
-            "encl",
-            ("corpus", precision),
-            [key],
-            lambda: self.keep(key, "encl", self.encl.corpus(model, precision, self.counts)),
-        )
+
+        def call():
+            for rate in self.encl.corpus(model, precision, self.counts):
+                self.keep(key, "encl", rate)
+
+        self.attempt("encl", ("corpus", precision), [key], call)
 
     def peer_corpus(self, model, precision, peer):
         key = cells.Key("corpus", model, "", precision)
@@ -151,16 +152,17 @@ class Comparison:
         self.attempt("encl", "tokenizer", [key], call)
 
     def corpus_steps(self, precision):
-        if "corpus" not in self.options.works or not self.tsv or self.round >= SLOW_ROUNDS:
+        """Once: a peer, encl, the peer again. It takes so long that more would say little more."""
+        if "corpus" not in self.options.works or not self.tsv or self.round > 0:
             return [], []
         model = self.options.models[-1]  # the smaller one, as limits are set for it
-        seconds = sum(self.counts) / {"fp32": 3500, "bf16": 6000, "int8": 8000}[precision]
+        seconds = sum(self.counts) / {"fp32": 4000, "bf16": 6000, "int8": 8000}[precision]
         own = [(f"encl corpus {precision}", 2 * seconds + 2, lambda: self.encl_corpus(model, precision))]
         other = [
             (f"{peer} corpus", seconds + 4, lambda p=peer: self.peer_corpus(model, precision, p))
             for peer in self.peers_of(PEERS, precision)
         ]
-        return own, other
+        return other + own + other, []
 
     # ---- Start and memory ----------------------------------------------------------------------------------
 
@@ -243,7 +245,7 @@ class Comparison:
                         lambda w="memory" + suffix, p=path: self.memory(w, p, precision),
                     )
                 )
-        if "first-run" in self.options.works and self.round < SLOW_ROUNDS:
+        if "first-run" in self.options.works and self.round < FIRST_RUN_ROUNDS:
             own.append((f"encl first run {precision}", 8, lambda: self.first_run(precision)))
         return own, other
 
@@ -268,20 +270,27 @@ class Comparison:
         return found
 
     def try_precisions(self):
-        """Also fills the caches, so that no timed process compiles."""
+        """Also fills the caches, so that no timed process compiles. A precision without fast kernels on this device
+        would take hours and say no more than this first run."""
+        usual = self.encl.try_precision("fp32")[1]
         for precision in self.options.precisions:
             try:
-                self.encl.try_precision(precision)
+                ms = self.encl.try_precision(precision)[1]
+                if ms > SLOW * usual:
+                    self.refuse(precision, f"too slow here: rbt3 at 1x128 takes {ms:.0f} ms, in fp32 {usual:.0f} ms")
             except process.Failure as failure:
-                self.refused[precision] = refusal(failure)
-                self.refuse(precision)
+                why = refusal(failure)
+                self.refuse(precision, f"refused: {why}")
+                if "precision" not in why:  # something else is wrong
+                    self.failed.add(("encl", precision))
 
-    def refuse(self, precision):
+    def refuse(self, precision, why):
         """In every table, so that nobody takes silence for success."""
+        self.refused[precision] = why
         for work in self.options.works:
             if work not in ("tokenizer", "corpus") or (work == "corpus" and self.tsv):
                 key = cells.Key(work, cells.ANY, "", precision)
-                self.found.series(key, "encl").failure = "refused: see above"
+                self.found.series(key, "encl").failure = "not measured: see above"
                 self.samples.line(kind="refused", **key._asdict(), who="encl", reason=self.refused[precision])
 
 

@@ -11,6 +11,9 @@ from lib import process
 
 TEXT = "\u7684"  # a Chinese character is a token, whatever the vocabulary
 SPECIAL_TOKENS = 2
+SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", 1031)  # Python before 3.10 has no name for it
+SHORTEST = ("--min-ms", "1", "--max-ms", "1")
+POCL = "/etc/OpenCL/vendors/pocl.icd"
 
 
 class Encl:
@@ -52,39 +55,27 @@ class Encl:
         return self.bench(["peak", "--quick"])
 
     def try_precision(self, precision):
-        """A Failure where encl or the device refuses it."""
-        self.bench(
-            ["model", "--shape", "rbt3:1", "--batch", "1", "--seq", "16", "--min-ms", "1", "--max-ms", "1"], precision
-        )
+        """A benchmark's header, and the milliseconds of a small run; a Failure where the precision is refused."""
+        words = ["model", "--shape", "rbt3", "--batch", "1", "--seq", "128", "--tokens", *SHORTEST]
+        header, results = self.bench(words, precision)
+        return header, process.number_of(results[0], "p50_us") / 1e3
 
     def latency(self, model, precision, shapes, rows, environment=None):
-        """{shape: (median ms, samples in ms, result)}. rows: "all", every token's last hidden state; "first", of the
+        """{shape: (median ms, samples in ms)}. rows: "all", every token's last hidden state; "first", of the
         first token alone."""
         found = {}
-        for batch in dict.fromkeys(batch for batch, _ in shapes):  # one process each
-            lengths = [length for b, length in shapes if b == batch]
-            _, results = self.bench(
-                [
-                    "model",
-                    "--shape",
-                    model,
-                    "--batch",
-                    str(batch),
-                    "--seq",
-                    ",".join(map(str, lengths)),
-                    *(["--tokens"] if rows == "all" else ["--pooling", "cls"]),
-                    "--min-ms",
-                    str(self.min_ms),
-                    "--max-ms",
-                    str(self.max_ms),
-                ],
-                precision,
-                environment,
-            )
+        for batches, lengths in processes_of(shapes):
+            words = ["model", "--shape", model, "--batch", comma_list(batches), "--seq", comma_list(lengths)]
+            words += ["--tokens"] if rows == "all" else ["--pooling", "cls"]
+            words += ["--min-ms", str(self.min_ms), "--max-ms", str(self.max_ms)]
+            _, results = self.bench(words, precision, environment)
             for result in results:
                 shape = (process.number_of(result, "batch"), process.number_of(result, "seq"))
                 samples = [ns / 1e6 for ns in result.get("samples_ns", [])]
-                found[shape] = (process.number_of(result, "p50_us") / 1e3, samples, result)
+                found[shape] = (process.number_of(result, "p50_us") / 1e3, samples)
+        for batch, length in shapes:
+            if (batch, length) not in found:
+                raise process.Failure(f"bench model: found no result of {batch}x{length}, expected one a shape")
         return found
 
     def texts_file(self, texts):
@@ -97,44 +88,18 @@ class Encl:
         return [len(line["ids"]) for line in process.json_lines(self.run(words, stdin=self.texts_file(texts)).out)]
 
     def corpus(self, model, precision, counts):
-        """Tokens a second of a stream of texts of these lengths, every token's last hidden state."""
+        """Tokens a second of a stream of texts of these lengths, every token's last hidden state: of two passes. They
+        are so long that the first one counts too."""
         lengths = self.path("lengths.txt")
         write_lines(lengths, map(str, counts))
-        _, results = self.bench(
-            [
-                "model",
-                "--shape",
-                model,
-                "--lengths",
-                lengths,
-                "--tokens",
-                "--samples",
-                "1",
-                "--min-ms",
-                "1",
-                "--max-ms",
-                "1",
-            ],
-            precision,
-        )
-        return process.number_of(results[0], "tokens_per_s")
+        words = ["model", "--shape", model, "--lengths", lengths, "--tokens", "--samples", "1", *SHORTEST]
+        _, results = self.bench(words, precision)
+        return [sum(counts) / process.number_of(results[0], key) * 1e6 for key in ("first_us", "p50_us")]
 
     def tokenizer(self, model_path, texts, longest):
         """Seconds for all texts on one thread, and all samples."""
-        _, results = self.bench(
-            [
-                "tokenizer",
-                model_path,
-                "--input",
-                self.texts_file(texts),
-                "--max-length",
-                str(longest),
-                "--min-ms",
-                "200",
-                "--max-ms",
-                "1000",
-            ]
-        )
+        words = ["tokenizer", model_path, "--input", self.texts_file(texts), "--max-length", str(longest)]
+        _, results = self.bench([*words, "--min-ms", "200", "--max-ms", "1000"])
         return process.number_of(results[0], "p50_us") / 1e6, [ns / 1e9 for ns in results[0].get("samples_ns", [])]
 
     def embed_words(self, model_path, precision, tokens):
@@ -165,7 +130,7 @@ class Encl:
         """Memory after the first result. Its pipe holds less than a result, so encl stands still in the midst of it."""
         page = os.sysconf("SC_PAGE_SIZE")
         read_end, write_end = os.pipe()
-        fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, page)
+        fcntl.fcntl(write_end, SET_PIPE_SIZE, page)
         child = process.start(
             [self.program, "--quiet", *self.embed_words(model_path, precision, tokens)],
             self.environment,
@@ -180,7 +145,7 @@ class Encl:
             with open(f"/proc/{child.pid}/statm", encoding="ascii") as file:
                 resident = int(file.read().split()[1]) * page
             if not os.read(read_end, page) or resident == 0:
-                raise process.Failure("it ended without a result")
+                raise process.Failure("it ended before its memory could be read")
             return resident
         finally:
             os.close(read_end)
@@ -190,7 +155,7 @@ class Encl:
     def weight_bytes(self, model, precision, tokens):
         """What the weights take on the device, in this precision."""
         _, results = self.bench(
-            ["model", "--shape", model, "--batch", "1", "--seq", str(tokens), "--min-ms", "1", "--max-ms", "1"],
+            ["model", "--shape", model, "--batch", "1", "--seq", str(tokens), *SHORTEST],
             precision,
         )
         return process.number_of(results[0], "weight_bytes")
@@ -201,6 +166,31 @@ class Encl:
         if not os.path.exists(path):
             self.run(["--precision", precision, "pack", model_path, path])
         return path
+
+
+def show_pocl_alone(encl):
+    """Other platforms cost every process a quarter of a second, and memory."""
+    if "OCL_ICD_VENDORS" in os.environ or not os.path.exists(POCL):
+        return
+    folder = encl.path("platforms")
+    os.mkdir(folder)
+    shutil.copy(POCL, folder)
+    encl.environment["OCL_ICD_VENDORS"] = folder
+
+
+def processes_of(shapes):
+    """Batches and lengths of as few processes as do: each measures every batch with every length."""
+    by_batch, by_length = {}, {}
+    for batch, length in shapes:
+        by_batch.setdefault(batch, []).append(length)
+        by_length.setdefault(length, []).append(batch)
+    if len(by_batch) <= len(by_length):
+        return [([batch], lengths) for batch, lengths in by_batch.items()]
+    return [(batches, [length]) for length, batches in by_length.items()]
+
+
+def comma_list(numbers):
+    return ",".join(map(str, numbers))
 
 
 def write_lines(path, lines):

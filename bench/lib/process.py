@@ -25,6 +25,11 @@ class Ended:
     peak_bytes: int  # most memory that was resident
 
 
+def end_like_an_interruption():
+    """Lets SIGTERM do what Ctrl-C does: what was started is ended, what was measured is written."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
 def end_group(process):
     """Also what the program itself started."""
     try:

@@ -60,7 +60,7 @@ def markdown(found, machine, peaks, refused, notes):
     if peaks:
         text += "- peak: " + ", ".join(f"{name} {value:,.0f} {unit}" for name, (value, unit) in peaks.items()) + "\n"
     for precision, why in refused.items():
-        text += f"- {precision}: refused: {why}\n"
+        text += f"- {precision}: {why}\n"
     text += "".join(f"- {note}\n" for note in notes)
     for work, about in cells.WORKS.items():
         rows = [row(cell) for cell in found.of_work(work)]

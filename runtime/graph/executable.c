@@ -1,5 +1,6 @@
 #include "runtime/graph/executable.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -223,6 +224,20 @@ static const char *provider(const encl_schedule *schedule) {
     return name;
 }
 
+// The numbers of exact layers, where that says something: "3,7".
+static void list_exact_layers(const encl_lowering *lowering, char text[ENCL_EXACT_LAYERS_TEXT]) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < lowering->exact_layer_count && lowering->precision != ENCL_PRECISION_FP32; i++) {
+        char number[24];
+        const int length = snprintf(number, sizeof number, "%s%zu", used == 0 ? "" : ",", i);
+        if (lowering->exact_layers[i] && used + (size_t)length < ENCL_EXACT_LAYERS_TEXT) {
+            memcpy(text + used, number, (size_t)length + 1);
+            used += (size_t)length;
+        }
+    }
+}
+
 // Chooses families and providers, then lowers and builds until every kernel passes its self-check.
 static encl_status compile(encl_executable *e, const encl_graph *graph, const encl_executable_options *options) {
     encl_status status = ENCL_OK;
@@ -271,6 +286,7 @@ static encl_status compile(encl_executable *e, const encl_graph *graph, const en
     e->info.gemm = provider(e->schedule);
     e->info.precision = options->precision;
     e->info.low_products = e->schedule->low_products;
+    list_exact_layers(&lowering, e->info.exact_layers);
     e->info.nodes = e->schedule->step_count;
     e->info.outputs = e->schedule->output_count;
     e->info.programs = (int32_t)e->kernels.count;
@@ -283,15 +299,25 @@ cleanup:
     return status;
 }
 
+static encl_status make_weights(encl_executable *e, const encl_graph *graph) {
+    encl_status status = encl_packed_keys(graph, e->schedule, &e->keys);
+    if (status != ENCL_OK) {
+        return status;
+    }
+    return graph->store.find != NULL
+               ? encl_packed_take(e->device, graph, e->schedule, e->keys, &e->weights, &e->info.weight_bytes)
+               : encl_weights_upload(e->device, graph, e->schedule, &e->kernels, &e->weights, &e->info.weight_bytes);
+}
+
 encl_status encl_executable_create(const encl_device *device, const encl_graph *graph,
                                    const encl_executable_options *options, encl_executable **executable) {
-    static const encl_executable_options defaults = {0};
+    encl_executable_options settled = options == NULL ? (encl_executable_options){0} : *options;
     encl_status status = ENCL_OK;
     encl_executable *e = NULL;
     int32_t tokens = 0;
     int64_t start = encl_clock_ns();
     *executable = NULL;
-    options = options == NULL ? &defaults : options;
+    options = &settled;
     if (options->depth < 0 || options->depth > ENCL_MOST_SLOTS || options->capacity.tokens < 0 ||
         options->capacity.sequences < 0 || options->capacity.selected < 0 || options->capacity.panels < 0) {
         return encl_fail(ENCL_INVALID, "depth %d or a capacity is out of range", (int)options->depth);
@@ -300,6 +326,7 @@ encl_status encl_executable_create(const encl_device *device, const encl_graph *
         return encl_fail(ENCL_INVALID, "a capacity of %d tokens, GPUs take at most %d work-groups in a row",
                          (int)options->capacity.tokens, (int)most_gpu_tokens);
     }
+    ENCL_TRY(encl_packed_options(graph, &settled));
     ENCL_TRY(encl_allocate(1, sizeof *e, (void **)&e));
     e->device = device;
     e->on_profile = options->on_profile;
@@ -316,7 +343,7 @@ encl_status encl_executable_create(const encl_device *device, const encl_graph *
     start = encl_clock_ns();
     tokens = default_tokens(e);
     ENCL_TRY(plan_memory(e, &options->capacity, &tokens));
-    ENCL_TRY(encl_weights_upload(e->device, graph, e->schedule, &e->kernels, &e->weights, &e->info.weight_bytes));
+    ENCL_TRY(make_weights(e, graph));
     e->info.upload_ns = encl_clock_ns() - start;
     start = encl_clock_ns();
     ENCL_TRY(find_memory(e, &options->capacity, tokens));
@@ -343,6 +370,7 @@ void encl_executable_destroy(encl_executable *e) {
     }
     free_memory(e);
     encl_weights_free(e->weights, e->schedule == NULL ? 0 : e->schedule->weight_count);
+    encl_packed_free_keys(e->keys, e->schedule == NULL ? 0 : e->schedule->weight_count);
     encl_kernels_close(&e->kernels);
     encl_schedule_destroy(e->schedule);
     if (e->acquired) {

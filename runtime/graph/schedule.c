@@ -71,6 +71,9 @@ encl_status encl_lower_choose_rows(encl_lowerer *l, encl_step *step) {
 }
 
 encl_status encl_lower_choose_pack(encl_lowerer *l, encl_weight_plan *weight) {
+    if (l->graph->store.find != NULL) {
+        return ENCL_OK; // nothing is packed
+    }
     encl_step pack = {.op = ENCL_OP_PACK, .shape.precision = weight->format.precision};
     const encl_status status = encl_lower_choose_rows(l, &pack);
     weight->pack = status == ENCL_OK ? pack.rows[0] : NULL;

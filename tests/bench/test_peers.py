@@ -107,7 +107,8 @@ class PeersTest(unittest.TestCase):
             "well", "--quick", "--model", "rbt3", "--precision", "fp32", "--corpus", self.corpus()
         )
         self.assertEqual(outcome.code, 0, outcome.out + outcome.err)
-        self.assertEqual(outcome.cell("corpus")["ratio"], 2)  # of 2 lengths, 1000 tokens/s each
+        self.assertEqual((outcome.cell("corpus")["ratio"], outcome.cell("corpus")["encl_n"]), (2, 2))
+        self.assertEqual((outcome.cell("corpus")["beside_median"], outcome.cell("corpus")["beside_n"]), (1000, 2))
         self.assertEqual(outcome.cell("corpus")["met"], True)
         tokenizer = outcome.cell("tokenizer", precision="")
         self.assertEqual((tokenizer["encl"], tokenizer["beside_median"], tokenizer["ratio"]), (2, 10, 0.2))
@@ -130,8 +131,14 @@ class PeersTest(unittest.TestCase):
         outcome = self.with_runner("well", *SOME, "--precision", "fp32,bf16")
         self.assertEqual(outcome.code, 0, outcome.err)  # a refusal is an answer
         self.assertIn("- bf16: refused: --precision bf16: no kernels of this precision", outcome.out)
-        self.assertIn("refused", outcome.row("bf16"))
+        self.assertIn("not measured: see above", outcome.row("bf16"))
         self.assertFalse(any(line.get("who") == "openvino-bf16" for line in outcome.lines))
+
+    def test_slow(self):
+        outcome = self.run_peers(*SOME, "--precision", "fp32,int8", fault="slow")
+        self.assertEqual(outcome.code, 0, outcome.err)
+        self.assertIn("- int8: too slow here: rbt3 at 1x128 takes 512 ms, in fp32 128 ms", outcome.out)
+        self.assertIn("not measured: see above", outcome.row("int8"))
 
     def test_bad_runner(self):
         for fault, words in (

@@ -92,6 +92,7 @@ static const encl_bench_column model_columns[] = {
     TEXT("sha256", NULL),
     TEXT("task", NULL),
     TEXT("gemm", "gemm"),
+    TEXT("exact_layers", NULL),
     COUNT("batch", "batch"),
     COUNT("seq", "seq"),
     COUNT("texts", NULL),
