@@ -1,7 +1,15 @@
-// out[m, column0 + n] = activation(Σ_k x[m, k] · w[n, k] + bias) + residual, one work-item a tile of
-// TILE_ROWS × TILE_COLUMNS outputs held in registers; weights in panels, x broadcast. For CPU devices.
-// Grid: (row tiles, column tiles), work-groups of one. Tiles of 16 columns take halves of panels. Tail tiles read rows
-// beyond M (row padding) and store none.
+// out[m, column0 + n] = activation(Σ_k x[m, k] · w[n, k] + bias) + residual. One work-item computes GROUP_ROWS ×
+// TILE_COLUMNS outputs, as tiles of TILE_ROWS rows whose sums stand in registers. Where a group has several tiles, it
+// goes by blocks of BLOCK_DEPTH of K, all tiles of a block one after the other:
+//
+//     k │ TILE_COLUMNS of weights │      The weights of a block come from memory once and stay in the first-level
+//       ├─────────────────────────┤      cache meanwhile; the sums wait in private memory. Each tile fetches its share
+//       │          block          │      of the weights that come next, so that they arrive while the arithmetic goes
+//       ├─────────────────────────┤      on. Every sum adds its products in the order of k, whatever the sizes are.
+//       │          next           │
+//
+// Weights in panels, x broadcast. For CPU devices. Grid: (groups of rows, column tiles), work-groups of one; tiles of
+// 16 columns take halves of panels. Tiles read rows beyond M (row padding) and store none.
 #include "vector.h"
 #ifndef TILE_ROWS
 #define TILE_ROWS 8
@@ -9,7 +17,16 @@
 #ifndef TILE_COLUMNS
 #define TILE_COLUMNS 32
 #endif
+#ifndef GROUP_ROWS
+#define GROUP_ROWS TILE_ROWS
+#endif
+#ifndef REST_ROWS // of a lower tile for a group's last rows; 0: there is none
+#define REST_ROWS 0
+#endif
+#define BLOCK_DEPTH 128
 #define VECTORS (TILE_COLUMNS / 16)
+#define LOW_ROWS 3 // of a tile, addressed from its first one; the others from the fourth
+#define STEPS 2    // of k in a turn of the innermost loop
 
 // Brings a line of weights into the second-level cache; an address beyond the buffer is harmless. PoCL compiles for the
 // host's processor and takes its assembly (OpenCL's prefetch does nothing there, and __builtin_prefetch makes PoCL 3.1
@@ -21,60 +38,88 @@
 #else
 #define FETCH(address)
 #endif
+// Hides from the compiler where a pointer points. Else it computes each row's address from that of the row before, and
+// that chain takes as long as the arithmetic.
+#if defined(POCL_DEVICE_ADDRESS_BITS)
+#define HIDE(pointer) __asm__ volatile("" : "+r"(pointer))
+#else
+#define HIDE(pointer)
+#endif
+
+// What a tile fetches: a line at each k, `step` rows of a panel after the line before, in 1/65536. A half of a panel is
+// every other line of it.
+typedef struct fetcher {
+    __global const float *next;
+    uint at, step;
+} fetcher;
+
+static inline void fetch_line(fetcher *f) {
+#if TILE_COLUMNS == PANEL
+    FETCH(f->next + (f->at / (65536 / PANEL)));
+#else
+    FETCH(f->next + f->at / 65536 * PANEL);
+#endif
+    f->at += f->step;
+}
+
+#define ROWS TILE_ROWS
+#define ADD_BLOCK add_block
+#include "linear_rows.h"
+#if REST_ROWS > 0
+#undef ROWS
+#undef ADD_BLOCK
+#define ROWS REST_ROWS
+#define ADD_BLOCK add_rest
+#include "linear_rows.h"
+#undef ROWS
+#undef ADD_BLOCK
+#define ROWS 1
+#define ADD_BLOCK add_row
+#include "linear_rows.h"
+#endif
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
     __global const float *restrict x, __global const float *restrict weight, __global const float *restrict bias,
     __global const float *residual, __global float *out, int M, int N, int K, int row0, int column0, int x_stride,
     int out_stride) {
-    const int row = row0 + (int)get_group_id(0) * TILE_ROWS;
-    const int panel = (int)get_group_id(1) * TILE_COLUMNS / PANEL;
-    const int side = (int)get_group_id(1) * TILE_COLUMNS % PANEL;
-    __global const float *a = x + (size_t)row * x_stride;
-    __global const float *w = weight + (size_t)panel * K * PANEL + side;
-
-    float16 sum[TILE_ROWS][VECTORS];
-#pragma unroll
-    for (int i = 0; i < TILE_ROWS; i++) {
-#pragma unroll
-        for (int j = 0; j < VECTORS; j++) {
-            sum[i][j] = (float16)(0.0f);
-        }
+    const int row = row0 + (int)get_group_id(0) * GROUP_ROWS;
+    const int rows = min(GROUP_ROWS, M - row);
+    const int column = (int)get_group_id(1) * TILE_COLUMNS;
+    __global const float *w = weight + (size_t)(column / PANEL) * K * PANEL + column % PANEL;
+    __global const float *following = w + TILE_COLUMNS; // the next group's
+    if (column % PANEL + TILE_COLUMNS == PANEL) {
+        following = weight + (size_t)(column / PANEL + 1) * K * PANEL;
     }
-    // The tiles of a panel run one after the other. Each fetches its share of the next panel, so that weights arrive
-    // from memory while the arithmetic goes on.
-    const int share = max(1, PANEL / (int)get_num_groups(0));
-    __global const float *next = w + (size_t)K * PANEL + (size_t)get_group_id(0) * K * share;
+    // The tiles that share the fetching: those of the group for its blocks, those of all groups for a whole panel.
+    const bool blocks = GROUP_ROWS > TILE_ROWS;
+    const uint tiles = blocks ? (rows + TILE_ROWS - 1) / TILE_ROWS : get_num_groups(0);
+    const int depth = blocks ? BLOCK_DEPTH : K;
+    float total[(GROUP_ROWS + TILE_ROWS) * TILE_COLUMNS];
+
 #pragma unroll 1
-    for (int k = 0; k < K; k++) {
-        float16 v[VECTORS];
-#pragma unroll
-        for (int j = 0; j < VECTORS; j++) {
-            v[j] = vload16(j, w);
+    for (int k = 0; k < K; k += depth) {
+        const int n = min(depth, K - k);
+        __global const float *block = w + (size_t)k * PANEL;
+        __global const float *a = x + (size_t)row * x_stride + k;
+        fetcher f = {k + n < K ? block + (size_t)n * PANEL : following, 0, 65536 / tiles};
+        if (!blocks) {
+            f.at = (uint)get_group_id(0) * f.step * (uint)K;
         }
-        FETCH(next);
-#pragma unroll
-        for (int i = 0; i < TILE_ROWS; i++) {
-            const float16 b = (float16)(a[(size_t)i * x_stride + k]);
-#pragma unroll
-            for (int j = 0; j < VECTORS; j++) {
-                sum[i][j] = fma(b, v[j], sum[i][j]);
-            }
+        int i = 0;
+#pragma unroll 1
+        for (; i + REST_ROWS < rows; i += TILE_ROWS) {
+            add_block(total + i * TILE_COLUMNS, k == 0, a + (size_t)i * x_stride, x_stride, block, n, &f);
         }
-        w += PANEL;
-        next += share;
+#if REST_ROWS > 0
+        if (i + 1 < rows) {
+            add_rest(total + i * TILE_COLUMNS, k == 0, a + (size_t)i * x_stride, x_stride, block, n, &f);
+        } else if (i < rows) {
+            add_row(total + i * TILE_COLUMNS, k == 0, a + (size_t)i * x_stride, x_stride, block, n, &f);
+        }
+#endif
     }
 
     // The epilogue works on memory, row by row: unrolled over the registers it would be most of the kernel's code.
-    float tile[TILE_ROWS * TILE_COLUMNS];
-#pragma unroll
-    for (int i = 0; i < TILE_ROWS; i++) {
-#pragma unroll
-        for (int j = 0; j < VECTORS; j++) {
-            vstore16(sum[i][j], VECTORS * i + j, tile);
-        }
-    }
-    const int column = panel * PANEL + side;
-    const int rows = min(TILE_ROWS, M - row);
     const int columns = min(TILE_COLUMNS, N - column);
     const size_t first = (size_t)row * out_stride + column0 + column;
     float b[TILE_COLUMNS];
@@ -85,21 +130,21 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
     for (int i = 0; i < VECTORS * rows; i++) {
         const int offset = i % VECTORS * 16;
         const size_t at = first + (size_t)(i / VECTORS) * out_stride + offset;
-        float16 y = activate16(vload16(i, tile) + vload16(0, b + offset));
+        float16 y = activate16(vload16(i, total) + vload16(0, b + offset));
         if (columns == TILE_COLUMNS) {
 #if RESIDUAL
             y += vload16(0, residual + at);
 #endif
             vstore16(y, 0, out + at);
         } else {
-            // The last panel of an N that is no multiple of 32: the same arithmetic, stored one by one.
-            vstore16(y, i, tile);
+            // The last tile of an N that is no multiple of its columns: the same arithmetic, stored one by one.
+            vstore16(y, i, total);
 #pragma unroll 1
             for (int n = 0; n < min(16, columns - offset); n++) {
 #if RESIDUAL
-                out[at + n] = tile[16 * i + n] + residual[at + n];
+                out[at + n] = total[16 * i + n] + residual[at + n];
 #else
-                out[at + n] = tile[16 * i + n];
+                out[at + n] = total[16 * i + n];
 #endif
             }
         }

@@ -22,11 +22,14 @@ static encl_status keep_text(encl_schedule *s, encl_string *text, const char **k
 
 // A row that would have been taken before the chosen one.
 static bool is_better(const encl_lowering *lowering, const encl_kernel_row *row, const encl_kernel_row *chosen) {
-    if (row->op != chosen->op || row->format.precision != chosen->format.precision) {
+    if (row->op != chosen->op) {
         return false;
     }
-    return row->family == chosen->family ? row->rank > chosen->rank
-                                         : row->family == lowering->family && chosen->family == ENCL_FAMILY_PLAIN;
+    if (row->family != chosen->family) {
+        return row->family == lowering->family && chosen->family == ENCL_FAMILY_PLAIN;
+    }
+    return encl_kernel_fits_registers(row, lowering->float_width) &&
+           (row->rank > chosen->rank || !encl_kernel_fits_registers(chosen, lowering->float_width));
 }
 
 // The reason of the choice among rows: what kept better ones away, who asked for it, or how many there were.
@@ -74,7 +77,7 @@ static encl_status say_height(const encl_lowering *lowering, const encl_step *st
             widths += encl_kernel_tile_columns(other) != columns;
         }
     }
-    if (widths > 0) {
+    if (widths > 0 && encl_kernel_fits_registers(chosen, lowering->float_width)) {
         ENCL_TRY(encl_string_format(text, "; %d columns fit the registers", (int)columns));
     }
     if (step->row_count > 1) {

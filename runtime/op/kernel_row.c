@@ -7,21 +7,20 @@
 #define DOMAIN(columns, head, maximum) columns, head, maximum
 #define FORMAT(precision, x, levels, limit, short_words) \
     { ENCL_PRECISION_##precision, ENCL_NUMBERS_##x, levels, limit, short_words }
-#define KERNEL(name, op, family, rank, file, entry, options, order, keys, queries, grid0, grid1, domain, format, \
-               needs)                                                                                            \
-    {#name,                                                                                                      \
-     ENCL_OP_##op,                                                                                               \
-     ENCL_FAMILY_##family,                                                                                       \
-     rank,                                                                                                       \
-     file,                                                                                                       \
-     entry,                                                                                                      \
-     options,                                                                                                    \
-     order,                                                                                                      \
-     ENCL_KEYS_##keys,                                                                                           \
-     queries,                                                                                                    \
-     {GRID grid0, GRID grid1},                                                                                   \
-     DOMAIN domain,                                                                                              \
-     FORMAT format,                                                                                              \
+#define KERNEL(name, op, family, rank, file, entry, options, order, keys, rows, grid0, grid1, domain, format, needs) \
+    {#name,                                                                                                          \
+     ENCL_OP_##op,                                                                                                   \
+     ENCL_FAMILY_##family,                                                                                           \
+     rank,                                                                                                           \
+     file,                                                                                                           \
+     entry,                                                                                                          \
+     options,                                                                                                        \
+     order,                                                                                                          \
+     ENCL_KEYS_##keys,                                                                                               \
+     rows,                                                                                                           \
+     {GRID grid0, GRID grid1},                                                                                       \
+     DOMAIN domain,                                                                                                  \
+     FORMAT format,                                                                                                  \
      needs},
 const encl_kernel_row encl_kernel_rows[] = {
 #include "kernels/kernels.def"
@@ -105,7 +104,7 @@ static bool has_its_keys(const encl_kernel_row *row, const encl_shape *shape, en
 }
 
 int32_t encl_kernel_tile_rows(const encl_kernel_row *row) {
-    return row->grid[0].axis == ENCL_AXIS_ROWS ? row->grid[0].block : 1;
+    return row->tile_rows > 0 ? row->tile_rows : row->grid[0].axis == ENCL_AXIS_ROWS ? row->grid[0].block : 1;
 }
 
 int32_t encl_kernel_tile_columns(const encl_kernel_row *row) {
@@ -127,10 +126,9 @@ bool encl_kernel_fits_registers(const encl_kernel_row *row, uint32_t float_width
         return true;
     }
     // A tile of attention is as wide as two registers of the width that its height is meant for.
-    const uint32_t vectors =
-        row->op == ENCL_OP_LINEAR ? ((uint32_t)encl_kernel_tile_columns(row) + float_width - 1) / float_width : 2;
-    const uint32_t height = (uint32_t)(row->op == ENCL_OP_LINEAR ? encl_kernel_tile_rows(row) : row->queries);
-    return height * vectors + vectors + 1 <= register_count(float_width);
+    const uint32_t columns = (uint32_t)encl_kernel_tile_columns(row);
+    const uint32_t vectors = columns > 0 ? (columns + float_width - 1) / float_width : 2;
+    return (uint32_t)row->tile_rows * vectors + vectors + 1 <= register_count(float_width);
 }
 
 // The row of found, best first, that a step is built upon; the rows of other families only serve where those of the

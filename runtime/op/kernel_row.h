@@ -34,7 +34,7 @@ typedef struct encl_kernel_row {
     const char *options;
     int32_t order;
     encl_keys keys;
-    int32_t queries;
+    int32_t tile_rows; // whose sums a tile holds; of ATTENTION, the most query rows of a work list's entry; else 0
     encl_grid grid[2];
     int32_t columns_multiple;
     int32_t head_multiple;
@@ -76,7 +76,7 @@ size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_f
 // again, which costs as much as some 20 rows. The index in rows; count must not be 0.
 size_t encl_kernel_choose_height(const encl_kernel_row *const *rows, size_t count, int32_t m);
 
-// Rows of the output that a work-group covers, or 1.
+// Rows of the output whose sums a tile holds, else those that a work-group covers, or 1.
 int32_t encl_kernel_tile_rows(const encl_kernel_row *row);
 
 // True where the runtime gives matrix products to CLBlast: asked for, or by itself for devices of the group family,

@@ -85,7 +85,7 @@ static void check_choice(const encl_device *device) {
     choice = encl_product_choose(device, ENCL_GEMM_AUTO, ENCL_SAME_BITS_ON, &few);
     assert_false(choice.library);
     const bool wide = encl_device_get_info(device)->native_float_width >= 16; // tiles of 8 x 32 fit the registers
-    assert_string_equal(choice.row->name, !cpu ? "linear_plain" : wide ? "linear_tile_4" : "linear_tile_4x16");
+    assert_string_equal(choice.row->name, !cpu ? "linear_plain" : wide ? "linear_tile_4" : "linear_tile_6x16");
     choice = encl_product_choose(device, ENCL_GEMM_AUTO, ENCL_SAME_BITS_ON, &many);
     assert_string_equal(choice.row->name, !cpu ? "linear_plain" : wide ? "linear_tile_8" : "linear_tile_6x16");
 }
