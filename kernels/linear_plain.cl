@@ -1,8 +1,19 @@
 // out[m, column0 + n] = activation(Σ_k x[m, k] · w[n, k] + bias) + residual, one work-item an output.
-// Weights in panels. Grid: (columns, rows).
+// Weights in panels, of floats or with -DBFLOAT16 of bfloat16. Grid: (columns, rows).
 // gpu-check: -DACTIVATION=1 -DRESIDUAL=0
 // gpu-check: -DACTIVATION=0 -DRESIDUAL=1
+// gpu-check: -DACTIVATION=1 -DRESIDUAL=0 -DBFLOAT16
 #include "activation.h"
+
+// Weight k of the column that w is the first word of.
+static inline float weight_at(__global const float *w, int k) {
+#ifdef BFLOAT16
+    const uint pair = as_uint(w[(size_t)(k / 2) * PANEL]);
+    return as_float(k % 2 == 0 ? pair << 16 : pair & 0xffff0000u);
+#else
+    return w[(size_t)k * PANEL];
+#endif
+}
 
 __kernel void linear_plain(
     __global const float *x, __global const float *weight, __global const float *bias, __global const float *residual,
@@ -13,10 +24,15 @@ __kernel void linear_plain(
         return;
     }
     __global const float *a = x + (size_t)m * x_stride;
-    __global const float *w = weight + (size_t)(n / PANEL) * K * PANEL + n % PANEL;
+#ifdef BFLOAT16
+    const int words = (K + 1) / 2; // of a column
+#else
+    const int words = K;
+#endif
+    __global const float *w = weight + (size_t)(n / PANEL) * words * PANEL + n % PANEL;
     float sum = 0.0f;
     for (int k = 0; k < K; k++) {
-        sum = fma(a[k], w[(size_t)k * PANEL], sum);
+        sum = fma(a[k], weight_at(w, k), sum);
     }
     const size_t at = (size_t)m * out_stride + column0 + n;
     float y = activate(sum + bias[column0 + n]);

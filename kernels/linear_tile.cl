@@ -1,6 +1,7 @@
 // out[m, column0 + n] = activation(Σ_k x[m, k] · w[n, k] + bias) + residual, one work-item a tile of
 // TILE_ROWS × TILE_COLUMNS outputs held in registers; weights in panels, x broadcast. For CPU devices.
-// Grid: (row tiles, column tiles), work-groups of one. Tiles of 16 columns take halves of panels. Tail tiles read rows beyond M (row padding) and store none.
+// Grid: (row tiles, column tiles), work-groups of one. Tiles of 16 columns take halves of panels. Tail tiles read rows
+// beyond M (row padding) and store none.
 #include "vector.h"
 #ifndef TILE_ROWS
 #define TILE_ROWS 8

@@ -2,7 +2,9 @@
 // Grid: (K, rows). Reads run along K, writes across panels; done once a weight.
 // gpu-check:
 
-__kernel void pack(__global const float *source, __global float *packed, int rows, int K, int row0, int limit) {
+__kernel void pack(
+    __global const float *source, __global float *packed, int rows, int K, int row0, int levels, int limit,
+    int short_words) {
     const int k = get_global_id(0);
     const int r = get_global_id(1);
     if (k >= K || r >= rows) {

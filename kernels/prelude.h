@@ -6,7 +6,18 @@
 // another order where it vectorizes a plain one.
 #pragma OPENCL FP_CONTRACT OFF
 
-// Weights of a matrix product lie in panels of 32 output columns: [ceil(N / 32)][K][32], zero beyond N.
+// Weights of a matrix product lie in panels of 32 output columns, zero beyond N; a panel is, in words of 4 bytes:
+//     float32    [K][32] floats
+//     bfloat16   [ceil(K / 2)][32] words, each two weights of a column, the one with the lower k in the low half
+//     int8       [32] floats: scales t; [32] ints: sums of the weights w; [ceil(K / 4)][32] words, each four signed
+//                bytes w of a column, the lowest k in the lowest byte. The weights are t w.
+// Rows of x that QUANTIZE writes:
+//     bfloat16   ceil(K / 2) words of two
+//     int8       QUANTIZED_HEAD words: float scale s, int zero z, zeros; then ceil(K / 4) words of four unsigned bytes
+//     q.
+//                The numbers are s (q - z).
+// All of these are zero beyond K. A product in int8 is s t (sum of q w - z (sum of w)), its sums in integers.
+#define QUANTIZED_HEAD 16
 // Keys of attention lie in panels of 32 keys: [panel][head][head size][32], zero beyond a sequence's end.
 #define PANEL 32
 

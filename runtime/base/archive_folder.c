@@ -9,7 +9,7 @@
 #include "runtime/base/folder.h"
 
 // What shows that a folder is a model's.
-static const char *const marks[] = {"config.json",  "bert_config*.json", "model_config.json",
+static const char *const marks[] = {"config.json",  "bert_config*.json", "model_config.json", "encl.json",
                                     "modules.json", "*.index",           "*.safetensors",
                                     "*.bin",        "*.pdparams"};
 

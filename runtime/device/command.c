@@ -25,6 +25,19 @@ encl_status encl_buffer_create_shared(const encl_device *device, size_t bytes, e
     return create_buffer(device, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, bytes, buffer);
 }
 
+encl_status encl_buffer_over(const encl_device *device, const void *memory, size_t bytes, encl_buffer *buffer) {
+    cl_int error = CL_SUCCESS;
+    *buffer = NULL;
+    cl_mem made = clCreateBuffer(encl_device_context(device), CL_MEM_READ_ONLY | CL_MEM_USE_HOST_PTR, bytes,
+                                 (void *)(uintptr_t)memory, &error);
+    if (error != CL_SUCCESS) {
+        encl_status status = encl_cl_fail(error, "clCreateBuffer");
+        return encl_fail_context(status, "a buffer over %zu bytes of the host's", bytes);
+    }
+    *buffer = made;
+    return ENCL_OK;
+}
+
 encl_status encl_buffer_part(encl_buffer whole, size_t offset, size_t bytes, encl_buffer *part) {
     const cl_buffer_region region = {offset, bytes};
     cl_int error = CL_SUCCESS;

@@ -88,7 +88,8 @@ static encl_profile_record describe(const encl_event *run, const encl_step *step
                                 .fused = fused_into(step),
                                 .rows = shape->rows - shape->first_row,
                                 .columns = shape->columns,
-                                .depth = shape->depth};
+                                .depth = shape->depth,
+                                .precision = shape->precision};
     encl_operator_work work = {.tokens = (int32_t)run->counts[ENCL_COUNT_TOKENS]};
     if (step->op == ENCL_OP_ATTENTION) {
         work.pairs = run->keys[step->count - ENCL_COUNT_BLOCKS_ALL];

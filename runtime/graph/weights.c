@@ -23,7 +23,7 @@ typedef struct slot {
 typedef struct upload {
     const encl_device *device;
     const encl_graph *graph;
-    const encl_kernel *pack;
+    const encl_kernel_set *kernels;
     encl_queue queue;
     size_t chunk_floats;
     slot slots[SLOTS];
@@ -105,9 +105,16 @@ static encl_status place_chunk(const upload *u, const encl_weight_plan *plan, co
         return encl_queue_copy(u->queue, s->staging, part->buffer, in_part * width * sizeof(float),
                                (size_t)count * width * sizeof(float));
     }
-    const encl_shape shape = {.rows = (int32_t)count, .depth = (int32_t)width, .first_column = (int32_t)in_part};
+    const encl_product_format *format = &plan->format;
+    const encl_shape shape = {.rows = (int32_t)count,
+                              .depth = (int32_t)width,
+                              .first_column = (int32_t)in_part,
+                              .precision = format->precision,
+                              .levels = format->levels,
+                              .limit = format->limit,
+                              .short_words = format->short_words};
     const encl_buffer buffers[] = {s->staging, part->buffer};
-    return encl_kernel_enqueue(u->pack, u->queue, &shape, buffers, NULL);
+    return encl_kernel_enqueue(encl_kernels_find(u->kernels, plan->pack, &shape), u->queue, &shape, buffers, NULL);
 }
 
 static encl_status upload_chunk(upload *u, const encl_weight_plan *plan, const encl_weight_part *part,
@@ -125,22 +132,27 @@ cleanup:
     return status;
 }
 
+uint64_t encl_weight_bytes(const encl_weight_plan *plan, int64_t rows) {
+    const int64_t width = width_of(plan->columns);
+    const int64_t words = plan->layout == ENCL_LAYOUT_PANELS
+                              ? (rows + ENCL_PANEL - 1) / ENCL_PANEL * encl_panel_words(plan->format.precision, width)
+                              : rows * width;
+    return (uint64_t)words * 4;
+}
+
 // Buffers for a weight: one where it fits the largest allocation, else as many as needed.
 static encl_status make_parts(const upload *u, const encl_weight_plan *plan, encl_device_weight *weight,
                               uint64_t *bytes) {
     encl_status status = ENCL_OK;
     const encl_device_info *info = encl_device_get_info(u->device);
-    const bool panels = plan->layout == ENCL_LAYOUT_PANELS;
-    const uint64_t row_bytes = (uint64_t)width_of(plan->columns) * sizeof(float);
-    int64_t rows = (int64_t)(info->max_allocation / row_bytes);
-    if (panels) {
-        rows = rows / ENCL_PANEL * ENCL_PANEL;
-    }
+    const int64_t unit = plan->layout == ENCL_LAYOUT_PANELS ? ENCL_PANEL : 1;
+    const uint64_t unit_bytes = encl_weight_bytes(plan, unit);
+    int64_t rows = (int64_t)(info->max_allocation / unit_bytes) * unit;
     rows = rows < plan->rows ? rows : plan->rows;
     if (rows < 1 || (plan->rows + rows - 1) / rows > plan->parts) {
         return encl_fail(ENCL_DEVICE_MEMORY,
                          "a weight of %lld rows of %llu bytes does not fit %d buffers of at most %llu bytes",
-                         (long long)plan->rows, (unsigned long long)row_bytes, (int)plan->parts,
+                         (long long)plan->rows, (unsigned long long)(unit_bytes / (uint64_t)unit), (int)plan->parts,
                          (unsigned long long)info->max_allocation);
     }
     weight->part_rows = rows;
@@ -150,14 +162,12 @@ static encl_status make_parts(const upload *u, const encl_weight_plan *plan, enc
         encl_weight_part *part = &weight->parts[i];
         part->first_row = (int64_t)i * rows;
         part->rows = plan->rows - part->first_row < rows ? plan->rows - part->first_row : rows;
-        const uint64_t stored =
-            panels ? (uint64_t)((part->rows + ENCL_PANEL - 1) / ENCL_PANEL) * ENCL_PANEL : (uint64_t)part->rows;
-        ENCL_TRY(encl_buffer_create(u->device, stored * row_bytes, &part->buffer));
+        const uint64_t part_bytes = encl_weight_bytes(plan, part->rows);
+        ENCL_TRY(encl_buffer_create(u->device, part_bytes, &part->buffer));
         weight->part_count = i + 1;
-        *bytes += stored * row_bytes;
-        if (stored != (uint64_t)part->rows) {
-            const uint64_t panel_bytes = ENCL_PANEL * row_bytes;
-            ENCL_TRY(encl_queue_zero(u->queue, part->buffer, stored * row_bytes - panel_bytes, panel_bytes));
+        *bytes += part_bytes;
+        if (part->rows % unit != 0) {
+            ENCL_TRY(encl_queue_zero(u->queue, part->buffer, part_bytes - unit_bytes, unit_bytes));
         }
     }
 cleanup:
@@ -217,10 +227,10 @@ cleanup:
 }
 
 encl_status encl_weights_upload(const encl_device *device, const encl_graph *graph, const encl_schedule *schedule,
-                                const encl_kernel *pack, encl_device_weight **weights, uint64_t *bytes) {
+                                const encl_kernel_set *kernels, encl_device_weight **weights, uint64_t *bytes) {
     encl_status status = ENCL_OK;
     encl_device_weight *made = NULL;
-    upload u = {.device = device, .graph = graph, .pack = pack, .queue = encl_device_queue(device)};
+    upload u = {.device = device, .graph = graph, .kernels = kernels, .queue = encl_device_queue(device)};
     *weights = NULL;
     *bytes = 0;
     ENCL_TRY(encl_allocate(schedule->weight_count, sizeof *made, (void **)&made));

@@ -22,7 +22,7 @@ static encl_status keep_text(encl_schedule *s, encl_string *text, const char **k
 
 // A row that would have been taken before the chosen one.
 static bool is_better(const encl_lowering *lowering, const encl_kernel_row *row, const encl_kernel_row *chosen) {
-    if (row->op != chosen->op) {
+    if (row->op != chosen->op || row->format.precision != chosen->format.precision) {
         return false;
     }
     return row->family == chosen->family ? row->rank > chosen->rank
@@ -39,7 +39,7 @@ static encl_status say_row(const encl_lowering *lowering, const encl_step *step,
             continue;
         }
         if (!encl_kernel_serves(row, &step->shape)) {
-            unfit = row;
+            unfit = unfit == NULL ? row : unfit;
         } else if (lowering->quarantined != NULL && lowering->quarantined[i]) {
             return encl_string_format(text, "%s failed here", row->name);
         }
@@ -68,6 +68,7 @@ static encl_status say_height(const encl_lowering *lowering, const encl_step *st
     for (size_t i = 0; i < encl_kernel_row_count && step->op == ENCL_OP_LINEAR; i++) {
         const encl_kernel_row *other = &encl_kernel_rows[i];
         if (other->op == step->op && other->family == chosen->family && encl_kernel_serves(other, &step->shape) &&
+            other->format.precision == step->shape.precision &&
             (lowering->quarantined == NULL || !lowering->quarantined[i])) {
             heights += encl_kernel_tile_columns(other) == columns;
             widths += encl_kernel_tile_columns(other) != columns;

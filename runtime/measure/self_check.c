@@ -37,7 +37,7 @@ const char *encl_self_check_row_operator(const encl_kernel_row *row) {
 
 const encl_kernel_row *encl_self_check_row_instead(const encl_device *device, const encl_kernel_row *row,
                                                    const encl_kernel_row *const *failed, size_t count) {
-    const encl_shape shape = {.columns = 768, .depth = 768, .head_size = 64};
+    encl_shape shape = {.columns = 768, .depth = 768, .head_size = 64};
     const encl_kernel_row *instead = NULL;
     encl_family family = ENCL_FAMILY_PLAIN;
     bool *out = NULL;
@@ -45,6 +45,7 @@ const encl_kernel_row *encl_self_check_row_instead(const encl_device *device, co
         return NULL;
     }
     encl_family_parse(encl_device_family(device), &family);
+    encl_kernel_take_format(row, &shape);
     out[row - encl_kernel_rows] = true;
     for (size_t i = 0; i < count; i++) {
         out[failed[i] - encl_kernel_rows] = true;

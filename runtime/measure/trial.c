@@ -40,11 +40,16 @@ encl_status encl_trial_run(const encl_device *device, const encl_kernel_row *row
     const encl_launches launches = {
         .device = device, .launch = launch, .context = &s, .marked = options->marked, .wall = options->wall};
     *trial = (encl_trial){0};
-    if (!encl_kernel_serves(row, &check->shape)) {
+    encl_check_case own = *check;
+    encl_kernel_take_format(row, &own.shape);
+    if (own.shape.x != ENCL_NUMBERS_FLOATS) {
+        own.shape.x_stride = 0; // the case's is one of floats
+    }
+    if (!encl_kernel_serves(row, &own.shape)) {
         return encl_fail(ENCL_UNSUPPORTED, "kernel %s: its domain does not hold columns %d with heads of %d", row->name,
                          (int)check->shape.columns, (int)check->shape.head_size);
     }
-    ENCL_TRY(encl_check_inputs_make(row, check, &inputs));
+    ENCL_TRY(encl_check_inputs_make(row, &own, &inputs));
     trial->launch = encl_kernel_launch(row, &inputs.shape);
     if (trial->launch.global[0] == 0 || trial->launch.global[1] == 0) {
         status = encl_fail(ENCL_INVALID, "kernel %s: the case has nothing to compute", row->name);

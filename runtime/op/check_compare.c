@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/op/check_quantized.h"
 #include "runtime/op/reference.h"
 
 bool encl_check_writes(const encl_check_inputs *inputs, size_t element) {
@@ -21,9 +22,12 @@ bool encl_check_writes(const encl_check_inputs *inputs, size_t element) {
         return column >= 0 && column < s->columns;
     }
     case ENCL_OP_PACK: {
-        const int64_t row = at / ((int64_t)ENCL_PANEL * s->depth) * ENCL_PANEL + at % ENCL_PANEL - s->first_column;
+        const int64_t panel = at / encl_panel_words(s->precision, s->depth);
+        const int64_t row = panel * ENCL_PANEL + at % ENCL_PANEL - s->first_column;
         return row >= 0 && row < s->rows;
     }
+    case ENCL_OP_QUANTIZE:
+        return at % s->out_stride < encl_quantized_words(s->precision, s->columns);
     default:
         return true;
     }
@@ -49,7 +53,7 @@ static const void *moved(const void *words, int64_t by) {
 }
 
 static void cut_row_of_linear(const encl_check_inputs *b, int64_t row, piece *p) {
-    const encl_shape *s = &b->shape;
+    const encl_shape *s = &b->reference;
     p->shape.first_row = 0;
     p->words = (size_t)s->out_stride;
     p->first = (size_t)row * p->words;
@@ -78,7 +82,7 @@ static void cut_row_of_pack(const encl_check_inputs *b, int64_t row, piece *p) {
 }
 
 static void cut(const encl_check_inputs *b, int64_t index, encl_attention_block *block, piece *p) {
-    const encl_shape *s = &b->shape;
+    const encl_shape *s = &b->reference;
     *p = (piece){.shape = *s, .rows = 1};
     p->shape.rows = 1;
     for (size_t i = 0; i < ENCL_OPERATOR_BUFFERS; i++) {
@@ -160,6 +164,12 @@ static void look_through(const encl_check_inputs *b, const uint32_t *found, encl
     for (size_t i = 0; i < total; i++) {
         const int64_t at = (int64_t)i - ENCL_CHECK_GUARD;
         if (at >= 0 && (size_t)at < b->out_words && encl_check_writes(b, (size_t)at)) {
+            if (encl_check_is_quantized(b)) {
+                if (found[i] == ENCL_CHECK_UNTOUCHED) {
+                    not_finite(result, at);
+                }
+                continue; // no floats
+            }
             // A segment of TOP_K that holds less than k values is filled up with −∞.
             const float value = as_float(found[i]);
             if (isnan(value) || (isinf(value) && b->op != ENCL_OP_TOP_K)) {
@@ -213,7 +223,12 @@ encl_status encl_check_compare(const encl_check_inputs *inputs, const uint32_t *
     for (size_t i = 0; i < chosen; i++) {
         encl_attention_block block;
         piece p;
-        cut(inputs, (int64_t)(chosen == count ? i : i * (count - 1) / (chosen - 1)), &block, &p);
+        const int64_t index = (int64_t)(chosen == count ? i : i * (count - 1) / (chosen - 1));
+        if (encl_check_is_quantized(inputs)) {
+            ENCL_TRY(encl_check_quantized(inputs, index, found + ENCL_CHECK_GUARD, result));
+            continue;
+        }
+        cut(inputs, index, &block, &p);
         ENCL_TRY(encl_reserve((void **)&expected, &capacity, p.words, sizeof *expected));
         for (size_t j = 0; j < p.words; j++) {
             expected[j] = (double)NAN;
@@ -222,7 +237,8 @@ encl_status encl_check_compare(const encl_check_inputs *inputs, const uint32_t *
         compare_piece(inputs, &p, expected, found, result);
         result->rows_checked += p.rows;
     }
-    result->tolerance = tolerance_of(inputs, result->largest);
+    result->tolerance = encl_check_is_quantized(inputs) ? encl_check_quantized_tolerance(inputs)
+                                                        : tolerance_of(inputs, result->largest);
     if (result->reason == NULL && result->max_error > result->tolerance) {
         result->reason = "error too large";
     }

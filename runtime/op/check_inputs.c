@@ -6,6 +6,7 @@
 
 #include "runtime/base/random.h"
 #include "runtime/op/lists.h"
+#include "runtime/op/quantized.h"
 #include "runtime/op/reference.h"
 
 enum {
@@ -94,37 +95,62 @@ cleanup:
     return status;
 }
 
-// Weight rows into panels, as the pack operator lays them.
-static encl_status make_panels(encl_check_operand *weight, int64_t rows, int64_t depth) {
-    const int64_t panels = (rows + ENCL_PANEL - 1) / ENCL_PANEL;
-    const float *source = weight->host;
-    weight->device_words = (size_t)(panels * depth * ENCL_PANEL);
+// Weight rows into panels, as the pack operator lays them; the host's become what stands there.
+static encl_status make_panels(const encl_shape *product, encl_check_operand *weight) {
+    encl_shape s = *product;
+    const int64_t panels = (s.columns + ENCL_PANEL - 1) / ENCL_PANEL;
+    float *source = weight->host;
+    weight->device_words = (size_t)(panels * encl_panel_words(s.precision, s.depth));
     encl_status status = encl_allocate(weight->device_words + 1, 4, &weight->device);
-    if (status != ENCL_OK) {
-        return status;
-    }
-    float *packed = weight->device;
-    for (int64_t n = 0; n < rows; n++) {
-        for (int64_t k = 0; k < depth; k++) {
-            packed[(n / ENCL_PANEL * depth + k) * ENCL_PANEL + n % ENCL_PANEL] = source[n * depth + k];
+    for (int64_t n = 0; status == ENCL_OK && n < s.columns; n++) {
+        float *row = source + n * s.depth;
+        encl_pack_row(&s, row, n, weight->device);
+        for (int32_t k = 0; k < s.depth; k++) {
+            row[k] = encl_packed_value(&s, weight->device, n, k);
         }
     }
-    return ENCL_OK;
+    return status;
+}
+
+// Rows of x as QUANTIZE writes them, each x_stride words; the host's, of depth floats, become what stands there.
+static encl_status quantize_x(const encl_shape *product, encl_check_operand *x) {
+    const size_t stride = (size_t)product->x_stride;
+    const encl_shape s = {.precision = product->precision, .columns = product->depth, .levels = product->levels};
+    x->device_words = (size_t)(product->rows + ROW_PADDING) * stride;
+    encl_status status = encl_allocate(x->device_words, 4, &x->device);
+    for (size_t i = 0; status == ENCL_OK && i < x->device_words; i++) {
+        ((float *)x->device)[i] = NAN;
+    }
+    for (int64_t m = 0; status == ENCL_OK && m < product->rows; m++) {
+        float *row = (float *)x->host + m * product->depth;
+        uint32_t *words = (uint32_t *)x->device + (size_t)m * stride;
+        encl_quantize_row(&s, row, words);
+        for (int32_t k = 0; k < product->depth; k++) {
+            row[k] = encl_quantized_value(&s, words, k);
+        }
+    }
+    return status;
 }
 
 static encl_status make_linear(maker *m) {
     encl_check_inputs *b = m->inputs;
     encl_shape *s = &b->shape;
     encl_status status = ENCL_OK;
+    const bool quantized = s->x != ENCL_NUMBERS_FLOATS;
     s->out_stride = or_default(s->out_stride, s->first_column + s->columns);
-    s->x_stride = or_default(s->x_stride, s->depth);
-    ENCL_TRY(make_rows(m, 0, s->rows, s->x_stride));
+    s->x_stride = or_default(s->x_stride, quantized ? encl_quantized_words(s->precision, s->depth) : s->depth);
+    ENCL_TRY(make_rows(m, 0, s->rows, quantized ? s->depth : s->x_stride));
+    if (quantized) {
+        ENCL_TRY(quantize_x(s, &b->operands[0]));
+    }
     ENCL_TRY(make_rows(m, 1, s->columns, s->depth));
     b->operands[1].words -= (size_t)ROW_PADDING * (size_t)s->depth;
-    ENCL_TRY(make_panels(&b->operands[1], s->columns, s->depth));
+    ENCL_TRY(make_panels(s, &b->operands[1]));
     ENCL_TRY(make_rows(m, 2, 1, s->out_stride));
     ENCL_TRY(make_rows(m, 3, s->residual ? s->rows : 0, s->out_stride));
     b->out_words = (size_t)s->rows * (size_t)s->out_stride;
+    b->reference = *s;
+    b->reference.x_stride = quantized ? s->depth : s->x_stride;
 cleanup:
     return status;
 }
@@ -247,6 +273,39 @@ static encl_status make_top_k(maker *m) {
     return ENCL_OK;
 }
 
+// Rows of all kinds: of both signs, of one only, of zeros, and flat ones.
+static encl_status make_quantize(maker *m) {
+    encl_check_inputs *b = m->inputs;
+    encl_shape *s = &b->shape;
+    s->x_stride = or_default(s->x_stride, s->columns);
+    s->out_stride = or_default(s->out_stride, encl_quantized_words(s->precision, s->columns));
+    const encl_status status = make_rows(m, 0, s->rows, s->x_stride);
+    for (int64_t i = 0; status == ENCL_OK && i < (int64_t)s->rows * s->x_stride; i++) {
+        float *value = (float *)b->operands[0].host + i;
+        switch (i / s->x_stride % 8) {
+        case 3:
+            *value = fabsf(*value);
+            break;
+        case 4:
+            *value = -1 - fabsf(*value);
+            break;
+        case 5:
+            *value = 0;
+            break;
+        case 6:
+            *value = 0.25f;
+            break;
+        case 7:
+            *value *= 1e4f;
+            break;
+        default:
+            break;
+        }
+    }
+    b->out_words = (size_t)s->rows * (size_t)s->out_stride;
+    return status;
+}
+
 static encl_status make_operands(maker *m) {
     encl_check_inputs *b = m->inputs;
     const encl_shape *s = &b->shape;
@@ -268,9 +327,11 @@ static encl_status make_operands(maker *m) {
         return make_top_k(m);
     case ENCL_OP_PACK:
         ENCL_TRY(make_rows(m, 0, s->rows, s->depth));
-        b->out_words =
-            (size_t)((s->first_column + s->rows + ENCL_PANEL - 1) / ENCL_PANEL) * ENCL_PANEL * (size_t)s->depth;
+        b->out_words = (size_t)((s->first_column + s->rows + ENCL_PANEL - 1) / ENCL_PANEL) *
+                       (size_t)encl_panel_words(s->precision, s->depth);
         break;
+    case ENCL_OP_QUANTIZE:
+        return make_quantize(m);
     case ENCL_OP_GATHER:
         ENCL_TRY(make_rows(m, 0, table, s->columns));
         ENCL_TRY(make_integers(m, 1, s->rows, table));
@@ -305,6 +366,16 @@ static void add_up_cost(encl_check_inputs *b) {
     encl_operator_cost(b->op, &b->shape, &work, &b->flops, &b->bytes);
 }
 
+// PACK and QUANTIZE to int8 serve products of all formats: one that asks for most where the case names none.
+static void take_format(const encl_kernel_row *row, encl_shape *shape) {
+    encl_kernel_take_format(row, shape);
+    if (shape->precision == ENCL_PRECISION_INT8 && shape->levels == 0) {
+        shape->levels = 255;
+        shape->limit = 127;
+        shape->short_words = 2;
+    }
+}
+
 encl_status encl_check_inputs_make(const encl_kernel_row *row, const encl_check_case *check,
                                    encl_check_inputs *inputs) {
     maker m = {.check = check, .row = row, .random = check->seed, .inputs = inputs};
@@ -313,7 +384,11 @@ encl_status encl_check_inputs_make(const encl_kernel_row *row, const encl_check_
     if (check->sequences > 0) {
         ENCL_TRY(make_offsets(&m));
     }
+    take_format(row, &inputs->shape);
     ENCL_TRY(make_operands(&m));
+    if (inputs->op != ENCL_OP_LINEAR) {
+        inputs->reference = inputs->shape;
+    }
     add_up_cost(inputs);
 cleanup:
     if (status != ENCL_OK) {

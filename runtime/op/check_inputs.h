@@ -13,8 +13,9 @@ typedef struct encl_check_operand {
 
 typedef struct encl_check_inputs {
     encl_operator op;
-    encl_shape shape; // of the launch: what the case left open is filled in
-    int32_t *offsets; // [sequences + 1]; NULL where the operator has no sequences
+    encl_shape shape;     // of the launch: what the case left open is filled in, and the row's precision and format
+    encl_shape reference; // the same for the reference, which reads other operands: floats
+    int32_t *offsets;     // [sequences + 1]; NULL where the operator has no sequences
     int32_t sequences, tokens;
     encl_check_operand operands[ENCL_OPERATOR_BUFFERS];
     size_t out_words; // of 4 bytes

@@ -5,8 +5,8 @@
 #define GRID(axis, block, local) \
     { ENCL_AXIS_##axis, block, local }
 #define DOMAIN(columns, head, maximum) columns, head, maximum
-#define FORMAT(precision, x, levels, limit) \
-    { ENCL_PRECISION_##precision, ENCL_NUMBERS_##x, levels, limit }
+#define FORMAT(precision, x, levels, limit, short_words) \
+    { ENCL_PRECISION_##precision, ENCL_NUMBERS_##x, levels, limit, short_words }
 #define KERNEL(name, op, family, rank, file, entry, options, order, keys, queries, grid0, grid1, domain, format, \
                needs)                                                                                            \
     {#name,                                                                                                      \
@@ -48,8 +48,27 @@ bool encl_family_parse(const char *name, encl_family *family) {
     return false;
 }
 
+void encl_kernel_take_format(const encl_kernel_row *row, encl_shape *shape) {
+    if (row->op != ENCL_OP_LINEAR && row->op != ENCL_OP_PACK && row->op != ENCL_OP_QUANTIZE) {
+        return;
+    }
+    shape->precision = row->format.precision;
+    shape->x = row->format.x;
+    if (row->format.levels != 0) {
+        shape->levels = row->format.levels;
+        shape->limit = row->format.limit;
+        shape->short_words = row->format.short_words;
+    }
+}
+
+// Whether Σ q·w of this depth stays within 32 bits.
+static bool holds_sums(const encl_product_format *format, int32_t depth) {
+    return (int64_t)format->levels * format->limit * depth <= INT32_MAX;
+}
+
 bool encl_kernel_serves(const encl_kernel_row *row, const encl_shape *shape) {
-    return shape->columns % row->columns_multiple == 0 && shape->head_size % row->head_multiple == 0 &&
+    return row->format.precision == shape->precision && holds_sums(&row->format, shape->depth) &&
+           shape->columns % row->columns_multiple == 0 && shape->head_size % row->head_multiple == 0 &&
            (row->head_maximum == 0 || shape->head_size <= row->head_maximum);
 }
 
@@ -127,10 +146,30 @@ static const encl_kernel_row *choose_leader(const encl_kernel_row *const *found,
     return leader;
 }
 
+// Nor is a product whose operands nothing makes.
+static bool has_its_operands(const encl_kernel_row *row, const encl_shape *shape, encl_family family,
+                             const bool *quarantined) {
+    if (row->op != ENCL_OP_LINEAR) {
+        return true;
+    }
+    const encl_kernel_row *maker = NULL;
+    const encl_shape weight = {.precision = row->format.precision};
+    const encl_shape x = {.precision = row->format.precision, .columns = shape->depth};
+    return encl_kernel_candidates(ENCL_OP_PACK, &weight, family, quarantined, &maker, 1) > 0 &&
+           (row->format.x == ENCL_NUMBERS_FLOATS ||
+            encl_kernel_candidates(ENCL_OP_QUANTIZE, &x, family, quarantined, &maker, 1) > 0);
+}
+
+static bool same_format(const encl_product_format *a, const encl_product_format *b) {
+    return a->precision == b->precision && a->x == b->x && a->levels == b->levels && a->limit == b->limit &&
+           a->short_words == b->short_words;
+}
+
 // A row may stand beside the leader as another height of its product.
 static bool is_height_of(const encl_kernel_row *row, const encl_kernel_row *leader, bool one_order) {
     return row->op == ENCL_OP_LINEAR && row->family == leader->family &&
            encl_kernel_tile_columns(row) == encl_kernel_tile_columns(leader) &&
+           same_format(&row->format, &leader->format) &&
            (!one_order || (row->order == leader->order && row->order != 0));
 }
 
@@ -142,7 +181,8 @@ size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_f
     size_t kept = 0;
     const size_t candidates = encl_kernel_candidates(op, shape, family, quarantined, found, most);
     for (size_t i = 0; i < candidates && i < most; i++) {
-        if (has_its_keys(found[i], shape, family, quarantined)) {
+        if (has_its_keys(found[i], shape, family, quarantined) &&
+            has_its_operands(found[i], shape, family, quarantined)) {
             found[count++] = found[i];
         }
     }

@@ -14,15 +14,14 @@ typedef struct encl_grid {
     int32_t local; // work-items of a work-group in this dimension
 } encl_grid;
 
-// What a row of a product's x holds.
-typedef enum encl_numbers { ENCL_NUMBERS_FLOATS, ENCL_NUMBERS_BF16, ENCL_NUMBERS_INT8 } encl_numbers;
-
-// The formats of a product (LINEAR), or those that PACK and QUANTIZE write. Rows of one step agree in all of it.
+// The formats of a product (LINEAR), or what PACK and QUANTIZE write. Rows of one step agree in all of it. Rows of PACK
+// and QUANTIZE take levels, limit and short_words from the shape; theirs are 0.
 typedef struct encl_product_format {
     encl_precision precision;
-    encl_numbers x; // what LINEAR reads; anything but FLOATS is made by a QUANTIZE step
-    int32_t levels; // INT8: the largest integer of x that this row's instructions sum without overflow
-    int32_t limit;  // INT8: the largest |integer| of a weight, likewise
+    encl_numbers x;      // what LINEAR reads; anything but FLOATS is made by a QUANTIZE step
+    int32_t levels;      // INT8: the largest integer of x that this row's instructions sum without overflow
+    int32_t limit;       // INT8: the largest |integer| of a weight, likewise
+    int32_t short_words; // INT8: words of weights whose products its instructions add in 16 bits (operator.h)
 } encl_product_format;
 
 typedef struct encl_kernel_row {
@@ -47,7 +46,11 @@ typedef struct encl_kernel_row {
 extern const encl_kernel_row encl_kernel_rows[];
 extern const size_t encl_kernel_row_count;
 
-// True where the row's domain holds the shape.
+// Makes a shape of LINEAR, PACK or QUANTIZE one of the row's precision and format; others stay as they are. (What is
+// packed and quantized for a product takes the format of its row.)
+void encl_kernel_take_format(const encl_kernel_row *row, encl_shape *shape);
+
+// True where the row's domain holds the shape and it computes in the shape's precision.
 bool encl_kernel_serves(const encl_kernel_row *row, const encl_shape *shape);
 
 // Rows that serve an operator and shape on a family, best rank first: the family's own, then PLAIN ones. Quarantined
@@ -63,8 +66,8 @@ bool encl_kernel_fits_registers(const encl_kernel_row *row, uint32_t float_width
 int32_t encl_kernel_tile_columns(const encl_kernel_row *row);
 
 // The rows that a step of this operator and shape keeps, best first: one, the best that fits the registers, or the last
-// where none does; of LINEAR all tile heights of that row's family and width; with one_order only those that add in the
-// same order. Writes at most `capacity`; returns how many.
+// where none does; of LINEAR all tile heights of that row's family, width and format; with one_order only those that
+// add in the same order. Writes at most `capacity`; returns how many.
 size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_family family, uint32_t float_width,
                                const bool *quarantined, bool one_order, const encl_kernel_row **rows, size_t capacity);
 

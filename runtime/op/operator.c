@@ -46,7 +46,9 @@ size_t encl_operator_scalars(encl_operator op, const encl_shape *shape, encl_sca
     case ENCL_OP_PACK:
         INTEGER(shape->depth);
         INTEGER(shape->first_column);
+        INTEGER(shape->levels);
         INTEGER(shape->limit);
+        INTEGER(shape->short_words);
         break;
     case ENCL_OP_QUANTIZE:
         INTEGER(shape->columns);
@@ -117,6 +119,16 @@ static double activation_flops(encl_activation activation) {
     }
 }
 
+// Words of a row of a product's x.
+static double x_words(const encl_shape *shape) {
+    return shape->x == ENCL_NUMBERS_FLOATS ? shape->depth : encl_quantized_words(shape->precision, shape->depth);
+}
+
+// Words of the weights of one output column.
+static double weight_words(const encl_shape *shape) {
+    return (double)encl_panel_words(shape->precision, shape->depth) / ENCL_PANEL;
+}
+
 void encl_operator_cost(encl_operator op, const encl_shape *shape, const encl_operator_work *work, double *flops,
                         double *bytes) {
     const double m = shape->rows - shape->first_row;
@@ -132,17 +144,17 @@ void encl_operator_cost(encl_operator op, const encl_shape *shape, const encl_op
         break;
     case ENCL_OP_LINEAR:
         *flops = 2 * m * n * k;
-        *bytes = 4 * (m * k + n * k + n + m * n * (shape->residual ? 2 : 1));
+        *bytes = 4 * (m * x_words(shape) + n * weight_words(shape) + n + m * n * (shape->residual ? 2 : 1));
         break;
     case ENCL_OP_EPILOGUE:
         *flops = m * n * ((shape->residual ? 2 : 1) + activation_flops(shape->activation));
         *bytes = 4 * (m * n * (shape->residual ? 3 : 2) + n);
         break;
     case ENCL_OP_PACK:
-        *bytes = 8 * m * k;
+        *bytes = 4 * m * (k + weight_words(shape));
         break;
     case ENCL_OP_QUANTIZE:
-        *bytes = 4 * m * (n + encl_quantized_words(shape->precision, shape->columns));
+        *bytes = 4 * m * (n + (double)encl_quantized_words(shape->precision, shape->columns));
         break;
     case ENCL_OP_KEYS:
         *bytes = 4 * (tokens + m * ENCL_PANEL) * width;

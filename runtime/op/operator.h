@@ -44,6 +44,9 @@ enum { ENCL_OPERATOR_BUFFERS = 12, ENCL_OPERATOR_SCALARS = 10, ENCL_PANEL = 32, 
 // and the most columns whose numbers are floats.
 enum { ENCL_TOP_K_SEGMENT = 512, ENCL_TOP_K_COLUMNS = 1 << 24 };
 
+// What a row of a product's x holds.
+typedef enum encl_numbers { ENCL_NUMBERS_FLOATS, ENCL_NUMBERS_BF16, ENCL_NUMBERS_INT8 } encl_numbers;
+
 // The shape and settings of one call. Unused members are 0. `rows` alone changes from run to run.
 typedef struct encl_shape {
     int32_t rows;    // M: rows computed; work-list entries for ATTENTION, panels for KEYS, sequences for POOL
@@ -53,8 +56,10 @@ typedef struct encl_shape {
     int32_t head_size;
     encl_activation activation;
     encl_precision precision; // LINEAR, PACK, QUANTIZE: of the product that is computed or made ready for
-    int32_t levels;           // QUANTIZE to INT8: the largest integer of an activation
+    encl_numbers x;           // LINEAR: what its rows of x hold
+    int32_t levels;           // INT8, QUANTIZE and PACK: the largest integer of an activation
     int32_t limit;            // PACK to INT8: the largest |integer| of a weight
+    int32_t short_words;      // PACK to INT8: words of weights whose products are added in 16 bits; see below
     bool residual;
     encl_pooling pooling;
     int32_t top_k; // TOP_K: values kept of each segment
@@ -92,12 +97,18 @@ static inline int32_t encl_top_k_width(int32_t columns, int32_t k) {
     return (columns + ENCL_TOP_K_SEGMENT - 1) / ENCL_TOP_K_SEGMENT * (2 * k + 1);
 }
 
-// The formats that the operands of a product have by its precision (kernels/prelude.h shows their bytes).
+// The formats that the operands of a product have by its precision. Everything is words of 4 bytes; what lies beyond K
+// is zero.
 //   FP32  x: floats; weights: panels [K][32] of floats
-//   BF16  x: floats, or rows of K bfloat16; weights: panels [⌈K/2⌉][32][2] of bfloat16, zero beyond K
-//   INT8  x: rows of a head of 64 bytes (float scale s, int32 zero z) and K bytes q: x ≈ s · (q − z), 0 ≤ q ≤ levels;
-//         weights: panels of 32 float scales t, 32 int32 sums Σ_k w, then [⌈K/4⌉][32][4] signed bytes w, |w| ≤ limit,
-//         zero beyond K. Product: s · t · (Σ_k q·w − z · Σ_k w), the sums in integers, exact.
+//   BF16  x: floats, or rows of K bfloat16; weights: panels [⌈K/2⌉][32][2] of bfloat16
+//   INT8  x: rows of a head of 64 bytes (float scale s, int32 zero z, zeros) and K bytes q: x ≈ s · (q − z),
+//         0 ≤ q ≤ levels. A row that is not finite has s = NaN, and a product with it is NaN.
+//         Weights: panels of 32 float scales t, 32 int32 sums Σ_k w, then [⌈K/4⌉][32][4] signed bytes w, |w| ≤ limit.
+//         Product: s · t · (Σ_k q·w − z · Σ_k w), the sums in integers, exact.
+// Some instructions add products of bytes in 16 bits, in pairs (vpmaddubsw), of short_words = 1, 2 or 4 words of a
+// column one after the other. So that no sum overflows, the weights of one sign that meet in it (of bytes 0 and 1, or 2
+// and 3, of these words) add up to at most 32767 / levels; where they would be more, they are scaled down together.
+// That is seldom: the scales are those with the least error. short_words = 0: sums are never so narrow.
 enum { ENCL_QUANTIZED_HEAD = 16 }; // words
 // Words of a row that QUANTIZE writes.
 static inline int32_t encl_quantized_words(encl_precision precision, int32_t columns) {

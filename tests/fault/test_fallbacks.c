@@ -88,7 +88,11 @@ static void test_wrong_kernels(void **state) {
         {{"ENCL_FAULT_CORRUPT=linear_tile:4"}, few_arguments, false, 0, {"kernel linear_tile_", " is not used on"}},
         {{"ENCL_FAULT_CORRUPT=linear_tile:4"}, few_arguments, true, 0, {"kernel linear_tile_4", "self-check failed"}},
         {{"ENCL_FAULT_CORRUPT=layer_norm_tile:3"}, few_arguments, false, 0, {"layer_norm_tile is not used on"}},
-        {{"ENCL_FAULT_CORRUPT=attention_tile:4"}, few_arguments, false, 0, {"kernel attention_tile is not used on"}},
+        {{"ENCL_FAULT_CORRUPT=attention_tile:4"},
+         few_arguments,
+         false,
+         0,
+         {"kernel attention_tile", " is not used on"}},
         {{"ENCL_FAULT_CORRUPT=keys_tile:2"}, few_arguments, false, 0, {"kernel keys_tile is not used on"}},
         {{"ENCL_FAULT_CORRUPT=embed_tile:11"}, few_arguments, false, 0, {"kernel embed_tile is not used on"}},
         {{"ENCL_FAULT_CORRUPT=pool:3"},
@@ -123,7 +127,7 @@ static void test_builds(void **state) {
          0,
          {"kernel linear_tile_", " is not used on", "fault.cl:1"}},
         {{"ENCL_FAULT_BUILD=TILE_ROWS="}, few_arguments, true, 0, {"kernel linear_tile_", " is not used on"}},
-        {{"ENCL_FAULT_BUILD=attention_tile("}, few_arguments, true, 0, {"kernel attention_tile is not used on"}},
+        {{"ENCL_FAULT_BUILD=attention_tile("}, few_arguments, true, 0, {"kernel attention_tile", " is not used on"}},
         {{"ENCL_FAULT_BUILD=kernel"}, few_arguments, true, 1, {"encl: error: no kernel serves ", "fault.cl:1"}},
     };
     CHECK_CASES(cases);

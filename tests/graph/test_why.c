@@ -69,7 +69,7 @@ static void rows_say_what_they_won_against(void **state) {
     expect_why(&shape, &tile, ENCL_OP_LINEAR, 1, by_width[0].low);
     expect_why(&shape, &narrow, ENCL_OP_LINEAR, 0, by_width[1].tall);
     expect_why(&shape, &narrow, ENCL_OP_LINEAR, 1, by_width[1].low);
-    expect_why(&shape, &tile, ENCL_OP_ATTENTION, 0, "best of 2 rows");
+    expect_why(&shape, &tile, ENCL_OP_ATTENTION, 0, "best of 3 rows");
     expect_why(&shape, &tile, ENCL_OP_KEYS, 0, "only row");
     expect_why(&shape, &plain, ENCL_OP_LINEAR, 0, "only row");
     expect_why(&odd_heads, &tile, ENCL_OP_ATTENTION, 0, "attention_tile does not serve this shape");

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "runtime/op/check_buffers.h"
+#include "runtime/op/check_quantized.h"
+#include "runtime/op/quantized.h"
 #include "runtime/op/reference.h"
 
 static const int32_t lengths[] = {40, 1, 33, 12};
@@ -32,14 +34,46 @@ static encl_check_case case_of(const encl_kernel_row *row) {
         check.shape.out_stride = 60;
     } else if (row->op == ENCL_OP_PACK) {
         check.shape.first_column = 5;
+    } else if (row->op == ENCL_OP_QUANTIZE) {
+        check.shape.out_stride = 60;
+    }
+    if (row->op == ENCL_OP_PACK || row->op == ENCL_OP_QUANTIZE) {
+        check.shape.levels = 255;
+        check.shape.limit = 127;
+        check.shape.short_words = 2;
     }
     return check;
+}
+
+// What QUANTIZE and PACK write, which are no floats.
+static uint32_t *quantized_by_reference(const encl_check_inputs *inputs) {
+    const encl_shape *s = &inputs->shape;
+    const float *source = inputs->operands[0].host;
+    uint32_t *found = malloc((inputs->out_words + 2 * (size_t)ENCL_CHECK_GUARD) * sizeof *found);
+    assert_non_null(found);
+    for (size_t i = 0; i < inputs->out_words + 2 * (size_t)ENCL_CHECK_GUARD; i++) {
+        found[i] = ENCL_CHECK_UNTOUCHED;
+    }
+    for (int64_t row = 0; row < s->rows; row++) {
+        if (inputs->op == ENCL_OP_QUANTIZE) {
+            encl_quantize_row(s, source + row * s->x_stride, found + ENCL_CHECK_GUARD + row * s->out_stride);
+        } else {
+            encl_pack_row(s, source + row * s->depth, s->first_column + row, found + ENCL_CHECK_GUARD);
+        }
+    }
+    for (size_t i = 0; i < inputs->out_words; i++) {
+        assert_int_equal(encl_check_writes(inputs, i), found[ENCL_CHECK_GUARD + i] != ENCL_CHECK_UNTOUCHED);
+    }
+    return found;
 }
 
 // What the operators' reference gives, as words between guards.
 static uint32_t *found_by_reference(const encl_check_inputs *inputs) {
     const void *hosts[ENCL_OPERATOR_BUFFERS];
     const size_t words = inputs->out_words;
+    if (encl_check_is_quantized(inputs)) {
+        return quantized_by_reference(inputs);
+    }
     double *values = malloc((words + 1) * sizeof *values);
     uint32_t *found = malloc((words + 2 * (size_t)ENCL_CHECK_GUARD) * sizeof *found);
     assert_non_null(values);
@@ -50,7 +84,7 @@ static uint32_t *found_by_reference(const encl_check_inputs *inputs) {
     for (size_t i = 0; i < ENCL_OPERATOR_BUFFERS; i++) {
         hosts[i] = inputs->operands[i].host;
     }
-    encl_reference(inputs->op, &inputs->shape, hosts, values);
+    encl_reference(inputs->op, &inputs->reference, hosts, values);
     for (size_t i = 0; i < words + 2 * (size_t)ENCL_CHECK_GUARD; i++) {
         const int64_t at = (int64_t)i - ENCL_CHECK_GUARD;
         found[i] = ENCL_CHECK_UNTOUCHED;

@@ -40,6 +40,20 @@ static const cost_row rows[] = {
     {ENCL_OP_GATHER, {.rows = 3, .columns = 5}, {0}, 0, 15 + 3 + 15},
     {ENCL_OP_NORMALIZE, {.rows = 3, .columns = 5}, {0}, 45, 30},
     {ENCL_OP_PACK, {.rows = 3, .depth = 5}, {0}, 0, 30},
+    {ENCL_OP_PACK, {.rows = 3, .depth = 5, .precision = ENCL_PRECISION_BF16}, {0}, 0, 3 * 5 + 3 * 3},
+    {ENCL_OP_PACK, {.rows = 3, .depth = 5, .precision = ENCL_PRECISION_INT8}, {0}, 0, 3 * 5 + 3 * (2 + 2)},
+    {ENCL_OP_QUANTIZE, {.rows = 3, .columns = 5, .precision = ENCL_PRECISION_BF16}, {0}, 0, 3 * 5 + 3 * 3},
+    {ENCL_OP_QUANTIZE, {.rows = 3, .columns = 5, .precision = ENCL_PRECISION_INT8}, {0}, 0, 3 * 5 + 3 * (16 + 2)},
+    {ENCL_OP_LINEAR,
+     {.rows = 3, .columns = 5, .depth = 7, .precision = ENCL_PRECISION_BF16},
+     {0},
+     2 * 3 * 5 * 7,
+     3 * 7 + 5 * 4 + 5 + 3 * 5},
+    {ENCL_OP_LINEAR,
+     {.rows = 3, .columns = 5, .depth = 7, .precision = ENCL_PRECISION_INT8, .x = ENCL_NUMBERS_INT8},
+     {0},
+     2 * 3 * 5 * 7,
+     3 * (16 + 2) + 5 * (2 + 2) + 5 + 3 * 5},
 };
 
 static void test_cost(void **state) {

@@ -1,6 +1,7 @@
 // Every row of kernels.def on every device present, against the C reference.
 #include "tests/test.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,22 @@ static void open_or_fail(const encl_device *device, const encl_kernel_row *row, 
     }
 }
 
+static int32_t words_of_x(const encl_shape *product) {
+    return product->x == ENCL_NUMBERS_FLOATS ? product->depth
+                                             : encl_quantized_words(product->precision, product->depth);
+}
+
+// Formats of int8 as there are rows, and others.
+static void take_integers(encl_shape *shape, size_t i) {
+    static const int32_t formats[][3] = {{255, 127, 0}, {255, 127, 2}, {255, 63, 1}, {127, 127, 4}, {181, 45, 2}};
+    const int32_t *format = formats[i % (sizeof formats / sizeof formats[0])];
+    if (shape->precision == ENCL_PRECISION_INT8) {
+        shape->levels = format[0];
+        shape->limit = format[1];
+        shape->short_words = format[2];
+    }
+}
+
 // Row counts around every tile edge; model widths and primes.
 // Chunks of a weight as they are uploaded: whole panels with and without a tail, from the beginning of a panel or not.
 static void check_whole_panels(const encl_device *device, const encl_kernel *kernel, encl_shape shape) {
@@ -80,13 +97,19 @@ static void check_dense(const encl_device *device, const encl_kernel_row *row, e
             test.shape.columns = columns[i];
             test.shape.rows = rows[j];
             test.shape.depth = depths[(i + j) % (sizeof depths / sizeof depths[0])];
+            encl_kernel_take_format(row, &test.shape);
             if (row->op == ENCL_OP_LINEAR) {
                 test.shape.first_row = j % 3 == 2 ? rows[j] / 2 : 0;
                 test.shape.first_column = i % 2 == 1 ? 64 : 0;
-                test.shape.x_stride = test.shape.depth + (i % 3 == 1 ? 16 : 0);
+                test.shape.x_stride = words_of_x(&test.shape) + (i % 3 == 1 ? 16 : 0);
                 test.shape.out_stride = test.shape.first_column + columns[i] + (j % 2 == 1 ? 5 : 0);
             } else if (row->op == ENCL_OP_PACK) {
                 test.shape.first_column = (int32_t)(5 * i);
+                take_integers(&test.shape, i + j);
+            } else if (row->op == ENCL_OP_QUANTIZE) {
+                test.shape.x_stride = columns[i] + (int32_t)(i % 3);
+                test.shape.out_stride = encl_quantized_words(test.shape.precision, columns[i]) + (j % 2 == 1 ? 5 : 0);
+                take_integers(&test.shape, i + j);
             }
             if (encl_kernel_serves(row, &test.shape) && (heavy || (i + j) % 3 == 0)) {
                 check(device, &kernel, &test);
@@ -98,6 +121,7 @@ static void check_dense(const encl_device *device, const encl_kernel_row *row, e
         test.shape.rows = 20;
         test.shape.columns = 64;
         test.shape.depth = 3072;
+        encl_kernel_take_format(row, &test.shape);
         check(device, &kernel, &test);
     }
     if (row->op == ENCL_OP_PACK) {
@@ -184,6 +208,67 @@ static void check_row(const encl_device *device, const encl_kernel_row *row) {
     }
 }
 
+// ---- Quantizing -------------------------------------------------------------------------------------------
+
+// What is not finite stays visible, in its own row only, and what is very small is nothing.
+static void quantize_rows(const encl_device *device) {
+    enum { ROWS = 6, COLUMNS = 21, WORDS = ENCL_QUANTIZED_HEAD + 6 };
+    static const float odd[ROWS] = {1.5f, NAN, INFINITY, -INFINITY, 1e-35f, 3e38f};
+    encl_shape shape = {.rows = ROWS, .columns = COLUMNS, .x_stride = COLUMNS, .out_stride = WORDS, .levels = 255};
+    encl_family family = ENCL_FAMILY_PLAIN;
+    const encl_kernel_row *rows[8];
+    (void)encl_family_parse(encl_device_family(device), &family);
+    shape.precision = ENCL_PRECISION_INT8;
+    const size_t count = encl_kernel_candidates(ENCL_OP_QUANTIZE, &shape, family, NULL, rows, 8);
+    assert_ok(encl_device_acquire(device));
+    for (size_t i = 0; i < count; i++) {
+        float x[(ROWS + 16) * COLUMNS] = {0};
+        uint32_t out[ROWS * WORDS];
+        encl_kernel kernel;
+        encl_buffer buffers[2];
+        for (int m = 0; m < ROWS; m++) {
+            for (int k = 0; k < COLUMNS; k++) {
+                x[m * COLUMNS + k] = m == 4 ? 0.0f : (float)(k - 7) / 8;
+            }
+            x[m * COLUMNS + 19] = odd[m];
+        }
+        x[5 * COLUMNS + 3] = -3e38f; // the difference is not finite either
+        open_or_fail(device, rows[i], &shape, &kernel);
+        assert_ok(encl_buffer_create(device, sizeof x, &buffers[0]));
+        assert_ok(encl_buffer_create(device, sizeof out, &buffers[1]));
+        assert_ok(encl_queue_write(encl_device_queue(device), buffers[0], 0, sizeof x, x, NULL));
+        assert_ok(encl_kernel_enqueue(&kernel, encl_device_queue(device), &shape, buffers, NULL));
+        assert_ok(encl_queue_read(encl_device_queue(device), buffers[1], 0, sizeof out, out, NULL));
+        assert_ok(encl_queue_finish(encl_device_queue(device)));
+        for (int m = 0; m < ROWS; m++) {
+            float scale;
+            memcpy(&scale, &out[m * WORDS], sizeof scale);
+            if (m == 0) {
+                assert_true(scale > 0);
+            } else if (m == 4) {
+                assert_true(scale == 0);
+            } else {
+                assert_true(isnan(scale));
+            }
+            for (int k = ENCL_QUANTIZED_HEAD; m != 0 && k < WORDS; k++) {
+                assert_int_equal(out[m * WORDS + k], 0);
+            }
+        }
+        encl_buffer_release(buffers[0]);
+        encl_buffer_release(buffers[1]);
+        encl_kernel_close(&kernel);
+    }
+    assert_true(count > 0);
+    encl_device_release(device);
+}
+
+static void test_rows_that_are_not_finite(void **state) {
+    (void)state;
+    encl_test_on_devices(quantize_rows);
+}
+
+// ---- Every row --------------------------------------------------------------------------------------------
+
 static void test_every_row_on_every_device(void **state) {
     (void)state;
     const encl_device *const *devices;
@@ -251,6 +336,7 @@ static void test_check_notices_errors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows_that_are_not_finite),
         cmocka_unit_test(test_every_row_on_every_device),
         cmocka_unit_test(test_check_notices_errors),
     };

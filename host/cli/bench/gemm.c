@@ -167,7 +167,7 @@ static void list_ways(gemm *g) {
     g->way_count = 0;
     for (size_t i = 0; i < encl_kernel_row_count && uses(g, OWN) && g->way_count < ROW_LIMIT; i++) {
         const encl_kernel_row *row = &encl_kernel_rows[i];
-        if (row->op == ENCL_OP_LINEAR &&
+        if (row->op == ENCL_OP_LINEAR && row->format.precision == ENCL_PRECISION_FP32 &&
             (row->family == g->session.families[g->device] || row->family == ENCL_FAMILY_PLAIN)) {
             g->ways[g->way_count++] = (way){.by = OWN, .row = row};
         }

@@ -128,17 +128,18 @@ cleanup:
 // What the runtime would take for the shape, unless the library makes the product.
 static bool is_picked(const encl_bench_session *session, const trial_case *c) {
     const encl_globals *globals = session->call->globals;
-    const encl_shape *shape = &c->shape->check.shape;
+    encl_shape shape = c->shape->check.shape;
     const encl_family family = session->families[c->device];
     const encl_device_info *info = encl_device_get_info(session->devices[c->device]);
     const bool keeps = encl_kernel_keeps_bits(globals->same_bits, info->type);
     const encl_kernel_row *rows[16];
+    encl_kernel_take_format(c->row, &shape);
     if (c->row->op == ENCL_OP_LINEAR && encl_kernel_prefers_library(globals->gemm, family, keeps)) {
         return false;
     }
-    const size_t count = encl_kernel_choose_rows(c->row->op, shape, family, info->native_float_width, NULL, keeps, rows,
-                                                 sizeof rows / sizeof rows[0]);
-    return count > 0 && rows[encl_kernel_choose_height(rows, count, shape->rows)] == c->row;
+    const size_t count = encl_kernel_choose_rows(c->row->op, &shape, family, info->native_float_width, NULL, keeps,
+                                                 rows, sizeof rows / sizeof rows[0]);
+    return count > 0 && rows[encl_kernel_choose_height(rows, count, shape.rows)] == c->row;
 }
 
 // ---- One case ---------------------------------------------------------------------------------------------

@@ -1,0 +1,97 @@
+// Weight rows [row0, row0 + rows) from row-major [rows][K] into panels of int8 (prelude.h), one work-item a row.
+// The scale is the one of CANDIDATES with the least squared error: by the row's largest weight, and finer ones, which
+// clip the largest. Where short_words is not 0, weights that meet in a sum of 16 bits are scaled down together so that
+// it does not overflow (runtime/op/operator.h). Grid: (rows). Done once a weight.
+// gpu-check:
+#define CANDIDATES 8
+#define FINEST 0.65f // of the largest weight
+
+// 16 weights of a row, 0 beyond its end.
+static inline float16 load16(__global const float *v, int count) {
+    float values[16];
+    if (count >= 16) {
+        return vload16(0, v);
+    }
+    for (int i = 0; i < 16; i++) {
+        values[i] = i < count ? v[i] : 0.0f;
+    }
+    return vload16(0, values);
+}
+
+// Every lane gets the sum over the lanes that its weight meets in a sum of 16 bits.
+static inline float16 group_sums(float16 v, int short_words) {
+    float16 sum = v + v.s1032547698badcfe;
+    if (short_words >= 2) {
+        sum += sum.s45670123cdef89ab;
+    }
+    return short_words >= 4 ? sum + sum.s89abcdef01234567 : sum;
+}
+
+// Shares of weights of one sign, ≥ 0, that add up to at most `most` in their groups. (v most / sum is a whole number or
+// at least 1 / 2032 from one, as a sum is at most 16 · 127: what is added hides the rounding of the division.)
+static inline float16 bounded(float16 v, int most, int short_words) {
+    const float16 sums = group_sums(v, short_words);
+    const float16 scaled = trunc(v * ((float)most / fmax(sums, (float16)(1.0f))) + 1e-4f);
+    return sums > (float)most ? scaled : v;
+}
+
+static inline float16 to_integers(float16 v, float inverse, int levels, int limit, int short_words) {
+    const float16 w = clamp(rint(v * inverse), (float16)(-limit), (float16)(limit));
+    if (short_words == 0) {
+        return w;
+    }
+    const int most = 32767 / levels;
+    const float16 none = (float16)(0.0f);
+    return bounded(fmax(w, none), most, short_words) - bounded(fmax(-w, none), most, short_words);
+}
+
+static inline float sum_of(float16 v) {
+    const float8 a = v.lo + v.hi;
+    const float4 b = a.lo + a.hi;
+    return (b.x + b.y) + (b.z + b.w);
+}
+
+__kernel void pack_int8(
+    __global const float *source, __global uint *packed, int rows, int K, int row0, int levels, int limit,
+    int short_words) {
+    const int r = get_global_id(0);
+    if (r >= rows) {
+        return;
+    }
+    __global const float *v = source + (size_t)r * K;
+    float largest = 0.0f;
+    for (int k = 0; k < K; k++) {
+        largest = fmax(largest, fabs(v[k]));
+    }
+    float best = 0.0f; // the scale; 0 where all weights are, or so small that the inverse would overflow
+    float least = INFINITY;
+    for (int i = 0; i < CANDIDATES && largest > 1e-30f; i++) {
+        const float share = 1.0f - (1.0f - FINEST) * (float)i / (float)(CANDIDATES - 1);
+        const float scale = share * largest / (float)limit;
+        float16 errors = (float16)(0.0f);
+        for (int k = 0; k < K; k += 16) {
+            const float16 exact = load16(v + k, K - k);
+            const float16 error = exact - to_integers(exact, 1.0f / scale, levels, limit, short_words) * scale;
+            errors = fma(error, error, errors);
+        }
+        const float error = sum_of(errors);
+        best = error < least ? scale : best;
+        least = fmin(error, least);
+    }
+    const int n = row0 + r;
+    const int words = (K + 3) / 4;
+    __global uint *to = packed + (size_t)(n / PANEL) * (words + 2) * PANEL + n % PANEL;
+    const float inverse = best > 0.0f ? 1.0f / best : 0.0f;
+    float sum = 0.0f;
+    for (int k = 0; k < K; k += 16) {
+        const float16 w = to_integers(load16(v + k, K - k), inverse, levels, limit, short_words);
+        uint four[4];
+        vstore4(as_uint4(convert_char16(w)), 0, four);
+        sum += sum_of(w);
+        for (int i = 0; i < min(4, words - k / 4); i++) {
+            to[(size_t)(2 + k / 4 + i) * PANEL] = four[i];
+        }
+    }
+    to[0] = as_uint(best);
+    to[PANEL] = as_uint((int)sum);
+}

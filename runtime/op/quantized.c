@@ -1,0 +1,193 @@
+#include "runtime/op/quantized.h"
+
+#include <math.h>
+#include <string.h>
+
+static uint32_t bits_of(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static float float_of(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+uint16_t encl_bfloat16_round(float value) {
+    const uint32_t bits = bits_of(value);
+    if (isnan(value)) {
+        return (uint16_t)(bits >> 16 | 0x40); // quiet, and not rounded to an infinity
+    }
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+float encl_bfloat16_value(uint16_t bits) {
+    return float_of((uint32_t)bits << 16);
+}
+
+static void set_half(uint32_t *words, int64_t k, uint16_t half) {
+    words[k / 2] |= (uint32_t)half << (k % 2 * 16);
+}
+
+static void set_byte(uint32_t *words, int64_t k, uint8_t byte) {
+    words[k / 4] |= (uint32_t)byte << (k % 4 * 8);
+}
+
+// ---- Rows -------------------------------------------------------------------------------------------------
+
+void encl_quantize_row(const encl_shape *shape, const float *x, uint32_t *words) {
+    double low = 0;
+    double high = 0;
+    bool finite = true;
+    memset(words, 0, (size_t)encl_quantized_words(shape->precision, shape->columns) * sizeof *words);
+    if (shape->precision == ENCL_PRECISION_BF16) {
+        for (int32_t k = 0; k < shape->columns; k++) {
+            set_half(words, k, encl_bfloat16_round(x[k]));
+        }
+        return;
+    }
+    for (int32_t k = 0; k < shape->columns; k++) {
+        low = fmin(low, (double)x[k]);
+        high = fmax(high, (double)x[k]);
+        finite = finite && isfinite(x[k]);
+    }
+    const double scale = (high - low) / shape->levels;
+    if (!finite || scale == 0) {
+        words[0] = bits_of(finite ? 0.0f : NAN);
+        return;
+    }
+    const double zero = rint(-low / scale);
+    words[0] = bits_of((float)scale);
+    words[1] = (uint32_t)zero;
+    for (int32_t k = 0; k < shape->columns; k++) {
+        const double q = rint((double)x[k] / scale) + zero;
+        set_byte(words + ENCL_QUANTIZED_HEAD, k, (uint8_t)fmin(fmax(q, 0), shape->levels));
+    }
+}
+
+float encl_quantized_value(const encl_shape *shape, const uint32_t *words, int32_t k) {
+    if (shape->precision == ENCL_PRECISION_BF16) {
+        return encl_bfloat16_value((uint16_t)(words[k / 2] >> (k % 2 * 16)));
+    }
+    const int32_t q = words[ENCL_QUANTIZED_HEAD + k / 4] >> (k % 4 * 8) & 0xff;
+    return float_of(words[0]) * (float)(q - (int32_t)words[1]);
+}
+
+// ---- Panels -----------------------------------------------------------------------------------------------
+
+int64_t encl_packed_scale_place(int64_t depth, int64_t n) {
+    return n / ENCL_PANEL * encl_panel_words(ENCL_PRECISION_INT8, depth) + n % ENCL_PANEL;
+}
+
+int64_t encl_packed_sum_place(int64_t depth, int64_t n) {
+    return encl_packed_scale_place(depth, n) + ENCL_PANEL;
+}
+
+int64_t encl_packed_place(encl_precision precision, int64_t depth, int64_t n, int32_t k) {
+    const int64_t panel = n / ENCL_PANEL * encl_panel_words(precision, depth) + n % ENCL_PANEL;
+    switch (precision) {
+    case ENCL_PRECISION_BF16:
+        return panel + (int64_t)(k / 2) * ENCL_PANEL;
+    case ENCL_PRECISION_INT8:
+        return panel + (int64_t)(2 + k / 4) * ENCL_PANEL;
+    default:
+        return panel + (int64_t)k * ENCL_PANEL;
+    }
+}
+
+// The weights that meet weight k in a short sum: its pair and those at the same place of the words after it.
+static int32_t group_begin(const encl_shape *shape, int32_t k) {
+    const int32_t span = 4 * shape->short_words;
+    return k / span * span + k % 4 / 2 * 2;
+}
+
+static double group_sum(const encl_shape *shape, const double *weights, int32_t k, bool positive) {
+    const int32_t first = group_begin(shape, k);
+    double sum = 0;
+    for (int32_t word = 0; word < shape->short_words; word++) {
+        for (int32_t i = first + 4 * word; i < first + 4 * word + 2 && i < shape->depth; i++) {
+            sum += (weights[i] > 0) == positive ? fabs(weights[i]) : 0;
+        }
+    }
+    return sum;
+}
+
+void encl_ideal_weights(const encl_shape *shape, const float *row, double scale, double *ideal) {
+    for (int32_t k = 0; k < shape->depth; k++) {
+        const double w = scale == 0 ? 0 : rint((double)row[k] / scale);
+        ideal[k] = fmin(fmax(w, -shape->limit), shape->limit);
+    }
+    if (shape->short_words == 0) {
+        return;
+    }
+    const double most = floor(32767.0 / shape->levels);
+    const int32_t span = 4 * shape->short_words;
+    for (int32_t first = 0; first < shape->depth; first += span) {
+        const int32_t end = first + span < shape->depth ? first + span : shape->depth;
+        double factors[16];
+        for (int32_t k = first; k < end; k++) {
+            const double sum = group_sum(shape, ideal, k, ideal[k] > 0);
+            factors[k - first] = sum > most ? most / sum : 1;
+        }
+        for (int32_t k = first; k < end; k++) {
+            ideal[k] *= factors[k - first];
+        }
+    }
+}
+
+static void pack_int8(const encl_shape *shape, const float *row, int64_t n, uint32_t *panels) {
+    enum { SPAN = 16 }; // holds whole groups
+    double largest = 0;
+    int32_t sum = 0;
+    for (int32_t k = 0; k < shape->depth; k++) {
+        largest = fmax(largest, fabs((double)row[k]));
+    }
+    const float scale = (float)(largest / shape->limit);
+    panels[encl_packed_scale_place(shape->depth, n)] = bits_of(scale);
+    for (int32_t k = 0; k < shape->depth; k += SPAN) {
+        double ideal[SPAN];
+        encl_shape piece = *shape;
+        piece.depth = shape->depth - k < SPAN ? shape->depth - k : SPAN;
+        encl_ideal_weights(&piece, row + k, (double)scale, ideal);
+        for (int32_t i = 0; i < piece.depth; i++) {
+            // Towards zero: what was scaled down must stay below its bound. (It is whole or far from whole.)
+            const int32_t w = (int32_t)(ideal[i] + copysign(1e-4, ideal[i]));
+            sum += w;
+            set_byte(&panels[encl_packed_place(ENCL_PRECISION_INT8, shape->depth, n, k + i)], i % 4,
+                     (uint8_t)(int8_t)w);
+        }
+    }
+    panels[encl_packed_sum_place(shape->depth, n)] = (uint32_t)sum;
+}
+
+void encl_pack_row(const encl_shape *shape, const float *row, int64_t n, uint32_t *panels) {
+    for (int32_t k = 0; k < shape->depth; k++) {
+        panels[encl_packed_place(shape->precision, shape->depth, n, k)] = 0;
+    }
+    if (shape->precision == ENCL_PRECISION_INT8) {
+        pack_int8(shape, row, n, panels);
+        return;
+    }
+    for (int32_t k = 0; k < shape->depth; k++) {
+        uint32_t *word = &panels[encl_packed_place(shape->precision, shape->depth, n, k)];
+        if (shape->precision == ENCL_PRECISION_BF16) {
+            set_half(word, k % 2, encl_bfloat16_round(row[k]));
+        } else {
+            *word = bits_of(row[k]);
+        }
+    }
+}
+
+float encl_packed_value(const encl_shape *shape, const uint32_t *panels, int64_t n, int32_t k) {
+    const uint32_t word = panels[encl_packed_place(shape->precision, shape->depth, n, k)];
+    switch (shape->precision) {
+    case ENCL_PRECISION_BF16:
+        return encl_bfloat16_value((uint16_t)(word >> (k % 2 * 16)));
+    case ENCL_PRECISION_INT8:
+        return float_of(panels[encl_packed_scale_place(shape->depth, n)]) * (float)(int8_t)(word >> (k % 4 * 8) & 0xff);
+    default:
+        return float_of(word);
+    }
+}
