@@ -7,15 +7,17 @@
 
 // ---- Keys -------------------------------------------------------------------------------------------------
 
-// Layout and numbers, all that says where a source's element stands and how it is written.
+// Layout and numbers, all that says where a source's element stands and how it is written. (Integers are bounded for
+// the instructions that add their products: another product's could overflow with them.)
 static encl_status append_format(const encl_weight_plan *plan, encl_string *key) {
     if (plan->layout == ENCL_LAYOUT_ROWS) {
         return encl_string_format(key, "rows fp32: ");
     }
-    const encl_precision precision = plan->format.precision;
-    return precision == ENCL_PRECISION_INT8
-               ? encl_string_format(key, "panels[%d] int8 to %d: ", ENCL_PANEL, (int)plan->format.limit)
-               : encl_string_format(key, "panels[%d] %s: ", ENCL_PANEL, encl_precision_name(precision));
+    const encl_product_format *format = &plan->format;
+    return format->precision == ENCL_PRECISION_INT8
+               ? encl_string_format(key, "panels[%d] int8 to %d by %d, %d words: ", ENCL_PANEL, (int)format->limit,
+                                    (int)format->levels, (int)format->short_words)
+               : encl_string_format(key, "panels[%d] %s: ", ENCL_PANEL, encl_precision_name(format->precision));
 }
 
 static encl_status make_key(const encl_graph *graph, const encl_weight_plan *plan, char **key) {
