@@ -30,8 +30,8 @@ static inline void turn8(const float8 rows[8], __global float *to) {
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void pack_tile(
-    __global const float *restrict source, __global float *restrict packed, int rows, int K, int row0, int levels, int limit,
-    int short_words) {
+    __global const float *restrict source, __global float *restrict packed, int rows, int K, int row0, int levels,
+    int limit, int short_words) {
     const int k0 = get_group_id(0) * DEPTH;
     const int r0 = get_group_id(1) * PANEL;
     __global const float *from = source + (size_t)r0 * K + k0;
