@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "runtime/base/memory.h"
 
@@ -84,6 +85,27 @@ encl_status encl_queue_map(encl_queue queue, encl_buffer buffer, size_t bytes, v
 
 encl_status encl_queue_unmap(encl_queue queue, encl_buffer buffer, void *host) {
     return check(clEnqueueUnmapMemObject(queue, buffer, host, 0, NULL, NULL), "clEnqueueUnmapMemObject");
+}
+
+encl_status encl_buffer_prefer_large_pages(const encl_device *device, encl_queue queue, encl_buffer buffer,
+                                           size_t bytes) {
+    encl_status status = ENCL_OK;
+    const encl_device_info *info = encl_device_get_info(device);
+    const uintptr_t page = (uintptr_t)2 << 20;
+    void *host = NULL;
+    // A software GPU driver has its own memory behind what it maps.
+    if (info->type != ENCL_DEVICE_CPU || info->software || !info->unified_memory || bytes < 2 * page) {
+        return ENCL_OK;
+    }
+    ENCL_TRY(encl_queue_map(queue, buffer, bytes, &host, NULL));
+    const uintptr_t first = ((uintptr_t)host + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)host + bytes) / page * page;
+    if (end > first) {
+        (void)madvise((void *)first, end - first, MADV_HUGEPAGE); // a wish: without it all works as well
+    }
+    ENCL_TRY(encl_queue_unmap(queue, buffer, host));
+cleanup:
+    return status;
 }
 
 encl_status encl_queue_copy(encl_queue queue, encl_buffer source, encl_buffer destination, size_t offset,

@@ -27,6 +27,10 @@ encl_status encl_queue_write(encl_queue queue, encl_buffer buffer, size_t offset
                              encl_command *command);
 encl_status encl_queue_read(encl_queue queue, encl_buffer buffer, size_t offset, size_t bytes, void *host,
                             encl_command *command);
+// Asks the system for large pages under a fresh buffer that a CPU device works in, where it is large: what streams
+// through it waits for fewer translations of addresses. Its bytes are undefined afterwards.
+encl_status encl_buffer_prefer_large_pages(const encl_device *device, encl_queue queue, encl_buffer buffer,
+                                           size_t bytes);
 // Gives the first bytes of a buffer to the host, to be written, once the commands before are over: *host may be used
 // from when `command` is, until unmap gives it back to the device. What the buffer held is lost. *host is NULL on
 // failure.

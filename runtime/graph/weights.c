@@ -166,6 +166,7 @@ static encl_status make_parts(const upload *u, const encl_weight_plan *plan, enc
         ENCL_TRY(encl_buffer_create(u->device, part_bytes, &part->buffer));
         weight->part_count = i + 1;
         *bytes += part_bytes;
+        ENCL_TRY(encl_buffer_prefer_large_pages(u->device, u->queue, part->buffer, part_bytes));
         if (part->rows % unit != 0) {
             ENCL_TRY(encl_queue_zero(u->queue, part->buffer, part_bytes - unit_bytes, unit_bytes));
         }
