@@ -96,6 +96,7 @@ static encl_status read_settings(const reading *r) {
     encl_status status = ENCL_OK;
     encl_packed *packed = r->packed;
     const char *text = NULL;
+    bool finite = false;
 #define READ(name, member)                        \
     ENCL_TRY(read_text(r, r->json, name, &text)); \
     ENCL_TRY(encl_copy_text(text, strlen(text), &packed->member));
@@ -107,6 +108,10 @@ static encl_status read_settings(const reading *r) {
     }
     ENCL_TRY(read_dialect(r));
     ENCL_TRY(encl_json_get_bool(r->place, r->json, "mlm_untrained", &packed->mlm_untrained));
+    ENCL_TRY(encl_json_get_bool(r->place, r->json, "finite", &finite));
+    if (!finite) {
+        ENCL_TRY(encl_fail(ENCL_FORMAT, "%s: finite: found false or nothing, expected true", r->place));
+    }
 cleanup:
     return status;
 }

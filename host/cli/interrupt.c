@@ -10,9 +10,18 @@
 static volatile sig_atomic_t received;
 static int wake[2] = {-1, -1};
 
+// What a driver does not give back in this time is left: no call of ours can end one of its.
+enum { PATIENCE_SECONDS = 5 };
+
+static void give_up(int number) {
+    (void)number;
+    _exit(128 + received);
+}
+
 static void handle(int number) {
     int saved = errno;
     received = number;
+    alarm(PATIENCE_SECONDS);
     if (wake[1] >= 0) {
         ssize_t ignored = write(wake[1], "", 1);
         (void)ignored; // a full pipe is as readable as a new byte makes it
@@ -28,6 +37,8 @@ void encl_interrupt_catch(void) {
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    action.sa_handler = give_up;
+    sigaction(SIGALRM, &action, NULL);
 }
 
 encl_status encl_interrupt_check(void) {

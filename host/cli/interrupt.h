@@ -4,7 +4,8 @@
 
 #include "runtime/base/status.h"
 
-// Catches SIGINT and SIGTERM. A second one ends the process at once.
+// Catches SIGINT and SIGTERM. A second one ends the process at once, and so do five seconds in which it did not finish,
+// as where a driver hangs; then temporary files may stay.
 void encl_interrupt_catch(void);
 // INTERRUPTED once a signal came. Long loops ask it at every turn.
 encl_status encl_interrupt_check(void);

@@ -32,7 +32,7 @@ encl_status encl_model_identity(const encl_model *model, char text[ENCL_HASH_TEX
     encl_status status = ENCL_OK;
     const encl_config *c = &model->config;
     const int32_t numbers[] = {c->layers,     c->hidden,       c->heads,           c->intermediate,
-                               c->vocabulary, c->max_position, c->type_vocabulary, c->activation};
+                               c->vocabulary, c->max_position, c->type_vocabulary, (int32_t)c->activation};
     encl_hash hash;
     encl_hash_start(&hash);
     encl_hash_add(&hash, numbers, sizeof numbers);

@@ -167,6 +167,9 @@ encl_status encl_calibrator_measure(const encl_calibrator *calibrator, encl_prec
     if (status == ENCL_OK) {
         figures->worst = p.worst;
         figures->mean = p.sum / (double)calibrator->texts.tokens;
+        encl_debug("precision %s%s: cosine of a token at worst %.5f, in the mean %.6f; %.2f ms a text",
+                   encl_precision_name(precision), exact_layers == NULL ? "" : " with layers in fp32", figures->worst,
+                   figures->mean, (double)figures->text_ns / 1e6);
     }
     return status;
 }
@@ -206,8 +209,6 @@ static encl_status rank_layers(const encl_calibrator *c, encl_precision precisio
         candidates[i].layer = i + 1;
         keep_best(&candidates[i], 1, calibration);
         ENCL_TRY(encl_calibrator_measure(c, precision, calibration->exact_layers, &candidates[i].figures));
-        encl_debug("precision %s with layer %d in fp32: worst cosine %.5f", encl_precision_name(precision), (int)i + 1,
-                   candidates[i].figures.worst);
     }
     qsort(candidates, (size_t)layers, sizeof *candidates, best_first);
 cleanup:

@@ -162,12 +162,18 @@ typedef struct contender {
     int64_t text_ns; // 0: the device has no kernels of it
 } contender;
 
+// What the device cannot do in a precision, it need not: float32 served already.
+static bool is_left_out(encl_status status) {
+    return status == ENCL_UNSUPPORTED || status == ENCL_BUILD || status == ENCL_DEVICE || status == ENCL_DEVICE_MEMORY;
+}
+
 static encl_status try_contenders(const encl_calibrator *c, contender contenders[2]) {
     encl_status status = ENCL_OK;
-    for (int i = 0; i < 2; i++) {
+    const bool library = c->options->executable.gemm == ENCL_GEMM_CLBLAST; // which multiplies in float32 only
+    for (int i = 0; i < 2 && !library; i++) {
         encl_calibration_figures figures;
         status = encl_calibrator_measure(c, contenders[i].precision, NULL, &figures);
-        if (status == ENCL_UNSUPPORTED) {
+        if (is_left_out(status)) {
             encl_debug("precision %s is left out: %s", encl_precision_name(contenders[i].precision),
                        encl_status_detail());
             continue;
@@ -214,7 +220,7 @@ static encl_status say(const encl_calibrator *c, const encl_calibration *chosen,
     encl_status status = ENCL_OK;
     encl_string text = {0};
     const double rule = encl_precision_rule(chosen->precision);
-    ENCL_TRY(encl_string_format(&text, "%.1f ms a text of 128 tokens", (double)chosen->text_ns / 1e6));
+    ENCL_TRY(encl_string_format(&text, "%.1f ms a text", (double)chosen->text_ns / 1e6));
     if (chosen->precision != ENCL_PRECISION_FP32) {
         ENCL_TRY(encl_string_format(&text, " (fp32 %.1f), worst cosine %.5f of %lld tokens, at least %g asked for",
                                     (double)chosen->float32_ns / 1e6, chosen->worst, (long long)chosen->tokens, rule));

@@ -12,11 +12,11 @@ typedef cl_kernel encl_entry; // a kernel function of a program: encl_program_ke
 
 // Device memory; 0 bytes make a buffer of a few. The device must be acquired. *buffer is NULL on failure.
 encl_status encl_buffer_create(const encl_device *device, size_t bytes, encl_buffer *buffer);
+// The same in memory that the host reaches without a copy where the device can, for encl_queue_map.
+encl_status encl_buffer_create_shared(const encl_device *device, size_t bytes, encl_buffer *buffer);
 // Device memory that is the host's at `memory`, which kernels only read and which must stay as it is until the buffer
 // is released. Some drivers copy what does not begin on a page of 4 KiB.
 encl_status encl_buffer_over(const encl_device *device, const void *memory, size_t bytes, encl_buffer *buffer);
-// The same in memory that the host reaches without a copy where the device can, for encl_queue_map.
-encl_status encl_buffer_create_shared(const encl_device *device, size_t bytes, encl_buffer *buffer);
 // A part of a buffer, from an offset that is a multiple of the device's base_alignment. It keeps the whole alive.
 encl_status encl_buffer_part(encl_buffer whole, size_t offset, size_t bytes, encl_buffer *part);
 void encl_buffer_release(encl_buffer buffer); // NULL is allowed

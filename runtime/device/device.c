@@ -201,6 +201,28 @@ const char *encl_device_family(const encl_device *device) {
     return device->info.type == ENCL_DEVICE_CPU ? "tile" : "group";
 }
 
+bool encl_device_takes_threads(const encl_device *device) {
+    static const struct {
+        const char *platform;
+        const char *name; // how the device's begins
+    } single[] = {
+        // A simulator whose interface is for one thread.
+        {"Oclgrind", ""},
+        // PoCL 3.1: a command runs inside the call that enqueues it. One that waits for another thread's is run by that
+        // thread when its own is over, which then waits for a lock that it holds (pocl_broadcast holds the event that
+        // pocl_update_event_running takes).
+        {"Portable Computing Language", "basic"},
+    };
+    const encl_device_info *info = &device->info;
+    for (size_t i = 0; i < sizeof single / sizeof single[0]; i++) {
+        if (strcmp(info->platform, single[i].platform) == 0 &&
+            strncmp(info->name, single[i].name, strlen(single[i].name)) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void CL_CALLBACK on_context_message(const char *message, const void *binary, size_t length, void *device) {
     (void)binary;
     (void)length;

@@ -35,4 +35,7 @@ cl_command_queue encl_device_profile_queue(const encl_device *device);
 // operator falls back to "plain".
 const char *encl_device_family(const encl_device *device);
 
+// False for drivers that fail or hang where several threads build programs and launch them.
+bool encl_device_takes_threads(const encl_device *device);
+
 #endif

@@ -123,11 +123,6 @@ static void make_one(void *context, size_t i) {
     }
 }
 
-// Oclgrind's API takes one thread only.
-static size_t build_threads(const encl_device *device) {
-    return strcmp(encl_device_get_info(device)->platform, "Oclgrind") == 0 ? 1 : encl_machine_threads();
-}
-
 encl_status encl_kernels_open(const encl_device *device, const encl_schedule *schedule, bool *quarantined, bool *again,
                               encl_kernel_set *set) {
     encl_status status = ENCL_OK;
@@ -138,7 +133,7 @@ encl_status encl_kernels_open(const encl_device *device, const encl_schedule *sc
     ENCL_TRY(want_all(&made, schedule));
     count = made.count;
     ENCL_TRY(encl_allocate(count, sizeof *work.outcomes, (void **)&work.outcomes));
-    encl_parallel(count, build_threads(device), make_one, &work);
+    encl_parallel(count, encl_device_takes_threads(device) ? encl_machine_threads() : 1, make_one, &work);
     // What ends the executable ends it before rows are blamed.
     for (size_t i = 0; i < count; i++) {
         if (work.outcomes[i].status != ENCL_OK && (work.outcomes[i].lost || !is_of_no_use(work.outcomes[i].status))) {

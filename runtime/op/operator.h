@@ -120,7 +120,7 @@ static inline int64_t encl_panel_words(encl_precision precision, int64_t depth) 
     case ENCL_PRECISION_BF16:
         return (depth + 1) / 2 * ENCL_PANEL;
     case ENCL_PRECISION_INT8:
-        return 2 * ENCL_PANEL + (depth + 3) / 4 * ENCL_PANEL;
+        return (2 + (depth + 3) / 4) * ENCL_PANEL;
     default:
         return depth * ENCL_PANEL;
     }

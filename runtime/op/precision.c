@@ -1,7 +1,7 @@
 // Names of precisions.
 #include <string.h>
 
-#include "runtime/encl.h"
+#include "runtime/op/operator.h"
 
 static const char *const names[] = {"fp32", "bf16", "int8"}; // in the order of encl_precision
 

@@ -249,6 +249,23 @@ static void test_flush(void **state) {
     CHECK_CASES(cases);
 }
 
+// A driver that does not come back cannot be made to; the process ends a few seconds after it is told to.
+static void test_termination(void **state) {
+    (void)state;
+    prepare();
+    fault_job job = {.arguments = few_arguments, .cache = in_folder("warm")};
+    fault_set(&job, 0, "ENCL_FAULT_DELAY=clEnqueueReadBuffer:3600000");
+    fault_start(&job);
+    sleep(3); // it has caught signals, and waits for the first check of a kernel
+    assert_int_equal(kill(job.child, SIGTERM), 0);
+    while (!fault_look(&job)) {
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    assert_false(job.timed_out);
+    expect_exit(&job.result, 143);
+    fault_free(&job);
+}
+
 static int end(void **state) {
     free(answer);
     free(many);
@@ -258,6 +275,7 @@ static int end(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wrong_kernels),
+        cmocka_unit_test(test_termination),
         cmocka_unit_test(test_wrong_library),
         cmocka_unit_test(test_builds),
         cmocka_unit_test(test_memory_for_an_executable),

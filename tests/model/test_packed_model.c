@@ -295,6 +295,7 @@ static void what_a_manifest_may_not_say(void **state) {
         {"\"exact_layers\":\t[]", "\"exact_layers\":\t[99999]", ENCL_FORMAT, "exact_layers: expected numbers"},
         {"\"exact_layers\":\t[]", "\"exact_layers\":\t1", ENCL_FORMAT, "exact_layers: found no array"},
         {"\"mlm_untrained\":\tfalse", "\"mlm_untrained\":\t3", ENCL_FORMAT, "mlm_untrained"},
+        {"\"finite\":\ttrue", "\"finite\":\tfalse", ENCL_FORMAT, "finite: found false or nothing"},
         {"\"device\":", "\"devices\":", ENCL_FORMAT, "device: found nothing"},
         {"\"tensors\":\t[", "\"tensors\":\t[3, ", ENCL_FORMAT, "tensors: found no object"},
         {"\"dtype\":\t\"F32\"", "\"dtype\":\t\"F33\"", ENCL_FORMAT, "found dtype 'F33'"},

@@ -192,7 +192,7 @@ cleanup:
 
 // ---- One device -------------------------------------------------------------------------------------------
 
-enum { MOST_ROWS = 64, MOST_PROVIDERS = 16, MOST_CHECKS = MOST_ROWS + 2 * MOST_PROVIDERS + 4 };
+enum { MOST_ROWS = 64, MOST_PROVIDERS = 16, MOST_CHECKS = MOST_ROWS + 2 * MOST_PROVIDERS + 6 };
 
 typedef struct patient {
     const encl_device *device;
@@ -207,6 +207,7 @@ typedef struct check {
     encl_status (*run)(patient *p, const struct check *check, encl_finding *finding);
     const struct encl_kernel_row *row;
     encl_self_check_provider provider;
+    encl_precision precision;
     int32_t m, n, k;
 } check;
 
@@ -364,11 +365,11 @@ cleanup:
 static encl_status check_encoder(patient *p, const check *what, encl_finding *finding) {
     encl_encoder_check result;
     const int64_t start = encl_clock_ns();
-    (void)what;
-    const encl_status found = encl_encoder_check_run(p->device, &result);
+    const bool low = what->precision != ENCL_PRECISION_FP32;
+    const encl_status found = encl_encoder_check_run(p->device, what->precision, &result);
     encl_status status = ENCL_OK;
     finding->time_us = (double)(encl_clock_ns() - start) / 1e3;
-    finding->essential = true;
+    finding->essential = !low;
     if (found != ENCL_OK) {
         ENCL_TRY(encl_string_format(&p->detail, "%s", encl_status_detail()));
     } else if (!result.passed) {
@@ -389,8 +390,10 @@ static encl_status check_encoder(patient *p, const check *what, encl_finding *fi
     if (found != ENCL_OK || !result.passed) {
         finding->verdict = ENCL_HEALTH_FAIL;
         ENCL_TRY(encl_string_format(&p->hint,
-                                    "models do not run right on this device: choose another with --device, or "
-                                    "update its driver; attach `encl doctor --report FILE' to a bug report"));
+                                    "models do not run right on this device%s%s: choose another%s with --device, or "
+                                    "update its driver; attach `encl doctor --report FILE' to a bug report",
+                                    low ? " in " : "", low ? encl_precision_name(what->precision) : "",
+                                    low ? " precision, or another device" : ""));
     }
 cleanup:
     return status;
@@ -423,6 +426,8 @@ static size_t list_checks(const patient *p, check checks[MOST_CHECKS]) {
         count++;
     }
     checks[count++] = (check){.name = "encoder", .run = check_encoder};
+    checks[count++] = (check){.name = "encoder bf16", .run = check_encoder, .precision = ENCL_PRECISION_BF16};
+    checks[count++] = (check){.name = "encoder int8", .run = check_encoder, .precision = ENCL_PRECISION_INT8};
     add_products(p, checks, &count);
     checks[count++] = (check){.name = "timer", .run = check_timer};
     return count;

@@ -130,6 +130,6 @@ typedef struct encl_encoder_check {
     int32_t quarantined;
     const char *gemm; // "tile", "plain", "clblast"
 } encl_encoder_check;
-encl_status encl_encoder_check_run(const encl_device *device, encl_encoder_check *result);
+encl_status encl_encoder_check_run(const encl_device *device, encl_precision precision, encl_encoder_check *result);
 
 #endif
