@@ -60,6 +60,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void attention_tile(
                     sum[i][j] = (float16)(0.0f);
                 }
             }
+            __global const float *high = q + (size_t)LOW_ROWS * q_stride;
+            HIDE(high);
 #pragma unroll 4
             for (int d = 0; d < HEAD_SIZE; d++) {
                 float16 k[KEY_VECTORS];
@@ -69,7 +71,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void attention_tile(
                 }
 #pragma unroll
                 for (int i = 0; i < QUERIES; i++) {
-                    const float16 v = (float16)(q[(size_t)i * q_stride + d]);
+                    const float16 v =
+                        i < LOW_ROWS ? q[(size_t)i * q_stride + d] : high[(size_t)(i - LOW_ROWS) * q_stride + d];
 #pragma unroll
                     for (int j = 0; j < KEY_VECTORS; j++) {
                         sum[i][j] = fma(v, k[j], sum[i][j]);
@@ -128,7 +131,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void attention_tile(
                 }
             }
             __global const float *value = kv + (size_t)first * kv_stride + c;
-#pragma unroll 1
+#pragma unroll 2
             for (int k = 0; k < n; k++) {
                 float16 v[VALUE_VECTORS];
 #pragma unroll

@@ -25,8 +25,7 @@
 #endif
 #define BLOCK_DEPTH 128
 #define VECTORS (TILE_COLUMNS / 16)
-#define LOW_ROWS 3 // of a tile, addressed from its first one; the others from the fourth
-#define STEPS 2    // of k in a turn of the innermost loop
+#define STEPS 2 // of k in a turn of the innermost loop
 
 // Brings a line of weights into the second-level cache; an address beyond the buffer is harmless. PoCL compiles for the
 // host's processor and takes its assembly (OpenCL's prefetch does nothing there, and __builtin_prefetch makes PoCL 3.1
@@ -37,13 +36,6 @@
 #define FETCH(address) __asm__ volatile("prfm pldl2keep, [%0]" : : "r"(address))
 #else
 #define FETCH(address)
-#endif
-// Hides from the compiler where a pointer points. Else it computes each row's address from that of the row before, and
-// that chain takes as long as the arithmetic.
-#if defined(POCL_DEVICE_ADDRESS_BITS)
-#define HIDE(pointer) __asm__ volatile("" : "+r"(pointer))
-#else
-#define HIDE(pointer)
 #endif
 
 // What a tile fetches: a line at each k, `step` rows of a panel after the line before, in 1/65536. A half of a panel is

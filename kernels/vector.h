@@ -1,5 +1,14 @@
 // Functions of the tile family: 16 floats at once.
 
+// Hides from the compiler where a pointer points. Else it computes each row's address from that of the row before, and
+// that chain takes as long as the arithmetic.
+#if defined(POCL_DEVICE_ADDRESS_BITS)
+#define HIDE(pointer) __asm__ volatile("" : "+r"(pointer))
+#else
+#define HIDE(pointer)
+#endif
+#define LOW_ROWS 3 // of a tile, addressed from its first one; the others from the fourth, which is hidden
+
 static inline float sum16(float16 v) {
     float8 a = v.lo + v.hi;
     float4 b = a.lo + a.hi;
