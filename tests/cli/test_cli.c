@@ -153,10 +153,9 @@ static void test_info(void **state) {
     parse_lines(&result);
     assert_int_equal(result.line_count, 1);
     const cJSON *line = result.lines[0];
-    expect_keys(
-        line,
-        "architecture,layers,hidden,heads,intermediate,vocab,max_position,parameters,dtype,format,head,"
-        "labels,pooling,model_type,file,tensors,bytes,head_names,mlm_untrained,lowercase,missing,unused,ignored,notes");
+    expect_keys(line, "architecture,layers,hidden,heads,intermediate,vocab,max_position,parameters,dtype,format,head,"
+                      "labels,pooling,model_type,file,tensors,bytes,head_names,mlm_untrained,lowercase,missing,unused,"
+                      "ignored,notes,packed");
     // What the fixture's config.json says.
     assert_string_equal(text_of(line, "architecture"), "BertForMaskedLM");
     assert_string_equal(text_of(line, "format"), "safetensors");
