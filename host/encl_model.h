@@ -77,7 +77,7 @@ typedef struct encl_model encl_model;
 // What a packed model (encl_model_pack) was made for.
 typedef struct encl_packed_info {
     const char *device;
-    const char *products;    // what computed them there: "tile", "plain", "clblast"
+    const char *products; // what computed them there: "tile", "plain", "clblast"
     encl_precision precision;
     const bool *exact_layers; // [exact_layer_count] true: products of the layer are in float32 nevertheless
     size_t exact_layer_count;
@@ -121,14 +121,14 @@ typedef struct encl_model_info {
     const char *const *prompt_names; // [prompt_count]
     const char *const *prompts;
     size_t prompt_count;
-    const char *default_prompt; // name, or NULL
+    const char *default_prompt;     // name, or NULL
     const encl_packed_info *packed; // NULL: the weights are not packed
 } encl_model_info;
 
 // Opens a folder, a zip archive of one, or a weight file in either: safetensors, PyTorch, TensorFlow 1 or Paddle, or a
-// packed model, with its configuration and tokenizer (docs/models.md). NOT_FOUND where something is not there, FORMAT where it is damaged
-// or does not fit the configuration, UNSUPPORTED where it is sound but asks for what encl does not do; the detail names
-// file, place, found and expected. The files must stay as they are until the model is closed.
+// packed model, with its configuration and tokenizer (docs/models.md). NOT_FOUND where something is not there, FORMAT
+// where it is damaged or does not fit the configuration, UNSUPPORTED where it is sound but asks for what encl does not
+// do; the detail names file, place, found and expected. The files must stay as they are until the model is closed.
 ENCL_API encl_status encl_model_open(const char *path, encl_model **model);
 // The sizes of a published model.
 typedef struct encl_model_shape {

@@ -11,9 +11,9 @@ enum { MANIFEST_BYTES = 64 << 20 };
 const char encl_packed_manifest[] = "encl.json";
 
 // X(key in the manifest, member)
-#define TEXTS(X)           \
-    X("encl", version)     \
-    X("device", device)    \
+#define TEXTS(X)            \
+    X("encl", version)      \
+    X("device", device)     \
     X("products", provider) \
     X("source", source)
 
@@ -28,9 +28,7 @@ static int compare_keys(const void *a, const void *b) {
 
 const encl_packed_weight *encl_packed_find(const encl_packed *packed, const char *key) {
     const encl_packed_weight wanted = {.key = (char *)(uintptr_t)key};
-    return packed->count == 0
-               ? NULL
-               : bsearch(&wanted, packed->weights, packed->count, sizeof wanted, compare_keys);
+    return packed->count == 0 ? NULL : bsearch(&wanted, packed->weights, packed->count, sizeof wanted, compare_keys);
 }
 
 const encl_packed *encl_checkpoint_packed(const encl_checkpoint *checkpoint) {
@@ -99,7 +97,7 @@ static encl_status read_settings(const reading *r) {
     encl_packed *packed = r->packed;
     const char *text = NULL;
     bool finite = false;
-#define READ(name, member)                           \
+#define READ(name, member)                        \
     ENCL_TRY(read_text(r, r->json, name, &text)); \
     ENCL_TRY(encl_copy_text(text, strlen(text), &packed->member));
     TEXTS(READ)
@@ -285,8 +283,7 @@ bool encl_packed_detect(const char *name, const encl_file *file) {
 encl_status encl_packed_add(encl_packed *packed, const char *key, const char *file, uint64_t bytes) {
     encl_status status = ENCL_OK;
     encl_packed_weight added = {.bytes = bytes};
-    ENCL_TRY(
-        encl_reserve((void **)&packed->weights, &packed->capacity, packed->count + 1, sizeof *packed->weights));
+    ENCL_TRY(encl_reserve((void **)&packed->weights, &packed->capacity, packed->count + 1, sizeof *packed->weights));
     ENCL_TRY(encl_copy_text(key, strlen(key), &added.key));
     ENCL_TRY(encl_copy_text(file, strlen(file), &added.file));
     packed->weights[packed->count++] = added;
@@ -385,9 +382,9 @@ encl_status encl_packed_write(const encl_packed *packed, const encl_tensor *cons
     complete = give(json, "weights", list) && complete;
     char *printed = complete ? cJSON_Print(json) : NULL;
     cJSON_Delete(json);
-    encl_status status = printed != NULL ? encl_copy_text(printed, strlen(printed), text)
-                                         : encl_fail(ENCL_OUT_OF_MEMORY, "%s: cannot allocate its text",
-                                                     encl_packed_manifest);
+    encl_status status = printed != NULL
+                             ? encl_copy_text(printed, strlen(printed), text)
+                             : encl_fail(ENCL_OUT_OF_MEMORY, "%s: cannot allocate its text", encl_packed_manifest);
     cJSON_free(printed);
     return status;
 }

@@ -1,6 +1,6 @@
 // A packed model: weights in the layouts of a device, each in a file of its own, beside the files that the model had.
-// `encl.json` lists them. All of it lies in a zip whose files begin on pages (runtime/base/archive_write.h), so that the
-// weights are used where they lie; unpacked into a folder it is as good.
+// `encl.json` lists them. All of it lies in a zip whose files begin on pages (runtime/base/archive_write.h), so that
+// the weights are used where they lie; unpacked into a folder it is as good.
 #ifndef ENCL_CHECKPOINT_PACKED_H
 #define ENCL_CHECKPOINT_PACKED_H
 

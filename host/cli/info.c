@@ -200,8 +200,8 @@ static encl_status add_packed(encl_table *table, const encl_packed_info *packed)
         }
     }
     ENCL_TRY(encl_table_cell(table, "packed"));
-    ENCL_TRY(encl_table_cell(table, "%s%s, %zu weights, %s, from %s", encl_precision_name(packed->precision), exact.text, packed->weights,
-                             encl_bytes_text(packed->bytes, text), packed->source));
+    ENCL_TRY(encl_table_cell(table, "%s%s, %zu weights, %s, from %s", encl_precision_name(packed->precision),
+                             exact.text, packed->weights, encl_bytes_text(packed->bytes, text), packed->source));
     ENCL_TRY(encl_table_cell(table, "packed on"));
     status = encl_table_cell(table, "%s (products by %s), encl %s", packed->device, packed->products, packed->version);
 cleanup:

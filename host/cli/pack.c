@@ -53,8 +53,8 @@ static encl_status run(encl_call *call) {
     encl_pack_report report;
     const char *path = call->arguments[1];
     ENCL_TRY(encl_session_open(call->globals, call->arguments[0], &session));
-    ENCL_TRY(encl_globals_calibrate(call->globals, session.model, session.device, &session.executable,
-                                    &session.precision));
+    ENCL_TRY(
+        encl_globals_calibrate(call->globals, session.model, session.device, &session.executable, &session.precision));
     ENCL_TRY(encl_model_pack(session.model, session.device, &session.executable, path, encl_interrupt_check, &report));
     status = call->globals->json ? print_json(path, &session, &report) : print_people(path, &session, &report);
 cleanup:
@@ -68,7 +68,8 @@ const encl_command encl_command_pack = {
     .arguments = "MODEL FILE",
     .text = "Write a model's configuration, vocabulary and weights into one file, the weights in the layout and "
             "precision that the device computes with (--device, --precision). In a low precision some texts "
-            "(--calibration) say which layers stay in fp32, unless --exact-layers does. Every command takes the file where it "
+            "(--calibration) say which layers stay in fp32, unless --exact-layers does. Every command takes the file "
+            "where it "
             "takes MODEL. It starts faster than the model's folder: CPU devices use the weights where they lie, and "
             "processes share them.\v"
             "Example:\n  encl pack ./bert-base-chinese bert-base-chinese.encl",

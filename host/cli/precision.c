@@ -61,8 +61,9 @@ static encl_status take_packed(const encl_globals *globals, const encl_model *mo
                          globals->precision, info->path, name);
     }
     if (globals->exact_layers != NULL) {
-        return encl_fail(ENCL_INVALID, "--exact-layers: %s was packed with its own; leave the option out, or pack it "
-                                       "again",
+        return encl_fail(ENCL_INVALID,
+                         "--exact-layers: %s was packed with its own; leave the option out, or pack it "
+                         "again",
                          info->path);
     }
     options->precision = packed->precision;

@@ -182,7 +182,7 @@ static encl_status note_vocabulary(encl_model *model) {
 }
 
 static void fill_packed(encl_model *model) {
-        const encl_packed *packed = encl_checkpoint_packed(model->checkpoint);
+    const encl_packed *packed = encl_checkpoint_packed(model->checkpoint);
     if (packed != NULL) {
         model->packed = (encl_packed_info){.device = packed->device,
                                            .products = packed->provider,

@@ -15,8 +15,7 @@ static encl_status find_packed(void *context, const char *key, const void **data
         return encl_fail(ENCL_UNSUPPORTED,
                          "%s: found no weight '%s'; it was packed on %s for products by %s in %s: pack the model for "
                          "this device, or use its checkpoint",
-                         model->path, key, packed->device, packed->provider,
-                         encl_precision_name(packed->precision));
+                         model->path, key, packed->device, packed->provider, encl_precision_name(packed->precision));
     }
     *data = weight->data;
     *bytes = weight->bytes;

@@ -37,7 +37,7 @@ struct encl_model {
     encl_task_types task_types;
     encl_bert bert;
     encl_head_weights heads[ENCL_HEADS];
-    void *random; // of a shape: what its weights are drawn from
+    void *random;            // of a shape: what its weights are drawn from
     encl_packed_info packed; // of a packed model; info points at it
     // What info shows.
     const char *head_names[ENCL_HEADS];

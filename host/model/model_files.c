@@ -67,7 +67,8 @@ cleanup:
 }
 
 encl_status encl_model_list_files(const encl_model *model, encl_texts *names) {
-    const char *const files[] = {model->config.file,       "vocab.txt",        "tokenizer.json", "tokenizer_config.json",
+    const char *const files[] = {model->config.file,        "vocab.txt",
+                                 "tokenizer.json",          "tokenizer_config.json",
                                  "special_tokens_map.json", "added_tokens.json"};
     const encl_folder *folder = encl_checkpoint_folder(model->checkpoint);
     encl_status status = ENCL_OK;

@@ -14,7 +14,7 @@ typedef struct packing {
     encl_status (*proceed)(void);
     encl_archive_writer *archive;
     encl_packed packed;
-    uint8_t *chunk; // [CHUNK_BYTES]
+    uint8_t *chunk;                  // [CHUNK_BYTES]
     encl_executable_info executable; // of the first graph
 } packing;
 

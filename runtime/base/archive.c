@@ -196,8 +196,7 @@ static int printable_length(const char *name) {
 }
 
 static encl_status read_member(encl_archive *archive, uint64_t index, member *read) {
-    const uint64_t needed =
-        ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_CRC;
+    const uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_CRC;
     zip_stat_t stat;
     zip_stat_init(&stat);
     // Raw: names in old code pages stay the bytes that they are.
@@ -486,8 +485,9 @@ encl_status encl_archive_verify(const encl_archive *archive, size_t index) {
     if (status == ENCL_OK && found->method == ZIP_CM_STORE) {
         const uint32_t crc = encl_crc32(0, file.data, file.size);
         if (crc != found->crc) {
-            status = encl_fail(ENCL_FORMAT, "%s/%s: found bytes with the checksum %08x, the zip's list says %08x: "
-                                            "the file is damaged",
+            status = encl_fail(ENCL_FORMAT,
+                               "%s/%s: found bytes with the checksum %08x, the zip's list says %08x: "
+                               "the file is damaged",
                                archive->place, found->name, (unsigned)crc, (unsigned)found->crc);
         }
         encl_file_advise_drop(&file, 0, file.size);

@@ -140,8 +140,7 @@ encl_status encl_archive_begin(encl_archive_writer *writer, const char *name) {
                          writer->output.path, strlen(name), MOST_NAME);
     }
     ENCL_TRY(end_member(writer));
-    ENCL_TRY(
-        encl_reserve((void **)&writer->members, &writer->capacity, writer->count + 1, sizeof *writer->members));
+    ENCL_TRY(encl_reserve((void **)&writer->members, &writer->capacity, writer->count + 1, sizeof *writer->members));
     ENCL_TRY(encl_copy_text(name, strlen(name), &copy));
     writer->members[writer->count++] = (written_member){.name = copy, .place = writer->at};
     status = write_header(writer, name);

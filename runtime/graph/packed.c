@@ -105,7 +105,8 @@ static encl_status take_weight(const encl_device *device, const encl_weight_plan
     rows = rows < plan->rows ? rows : plan->rows;
     if (rows < 1 || (plan->rows + rows - 1) / rows > plan->parts) {
         return encl_fail(ENCL_DEVICE_MEMORY, "a weight of %llu bytes does not fit %d buffers of at most %llu bytes",
-                         (unsigned long long)encl_weight_bytes(plan, plan->rows), (int)plan->parts, (unsigned long long)most);
+                         (unsigned long long)encl_weight_bytes(plan, plan->rows), (int)plan->parts,
+                         (unsigned long long)most);
     }
     const size_t count = (size_t)((plan->rows + rows - 1) / rows);
     ENCL_TRY(encl_allocate(count, sizeof *weight->parts, (void **)&weight->parts));
@@ -114,8 +115,8 @@ static encl_status take_weight(const encl_device *device, const encl_weight_plan
         encl_weight_part *part = &weight->parts[weight->part_count];
         part->first_row = (int64_t)weight->part_count * rows;
         part->rows = plan->rows - part->first_row < rows ? plan->rows - part->first_row : rows;
-        ENCL_TRY(make_buffer(device, data + encl_weight_bytes(plan, part->first_row), encl_weight_bytes(plan, part->rows),
-                             &part->buffer));
+        ENCL_TRY(make_buffer(device, data + encl_weight_bytes(plan, part->first_row),
+                             encl_weight_bytes(plan, part->rows), &part->buffer));
     }
 cleanup:
     return status;
@@ -167,7 +168,8 @@ const char *encl_executable_weight_key(const encl_executable *executable, size_t
 
 uint64_t encl_executable_weight_bytes(const encl_executable *executable, size_t index) {
     const encl_schedule *schedule = executable->schedule;
-    return index < schedule->weight_count ? encl_weight_bytes(&schedule->weights[index], schedule->weights[index].rows) : 0;
+    return index < schedule->weight_count ? encl_weight_bytes(&schedule->weights[index], schedule->weights[index].rows)
+                                          : 0;
 }
 
 encl_status encl_executable_weight_read(const encl_executable *executable, size_t index, uint64_t offset,

@@ -4,7 +4,8 @@
 
 #include "runtime/graph/weights.h"
 
-// The key of every weight of the schedule (encl.h, encl_executable_weight_key). Caller frees with encl_packed_free_keys.
+// The key of every weight of the schedule (encl.h, encl_executable_weight_key). Caller frees with
+// encl_packed_free_keys.
 encl_status encl_packed_keys(const encl_graph *graph, const encl_schedule *schedule, char ***keys);
 void encl_packed_free_keys(char **keys, size_t count); // NULL is allowed
 

@@ -148,8 +148,10 @@ static void test_damage_is_verified(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_report),         cmocka_unit_test(test_commands),
-        cmocka_unit_test(test_other_commands), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_report),
+        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_other_commands),
+        cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_damage_is_verified),
     };
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);

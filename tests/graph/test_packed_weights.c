@@ -7,12 +7,8 @@
 
 enum { HIDDEN = 48, INTERMEDIATE = 96, OUT = 1100, VOCABULARY = 1400, LENGTH = 9, PAGE = 4096, WEIGHTS = 256 };
 
-static const fixture_shape shape = {.layers = 2,
-                                    .hidden = HIDDEN,
-                                    .heads = 2,
-                                    .intermediate = INTERMEDIATE,
-                                    .vocabulary = VOCABULARY,
-                                    .positions = 32};
+static const fixture_shape shape = {
+    .layers = 2, .hidden = HIDDEN, .heads = 2, .intermediate = INTERMEDIATE, .vocabulary = VOCABULARY, .positions = 32};
 
 // Two layers and a head that reads first tokens, so that the last layer's queries are a product of their own, and with
 // a product whose bias is none.

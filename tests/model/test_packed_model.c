@@ -1,14 +1,31 @@
-// Packed models: opened they are what was packed, they compute the same bits, and whatever is wrong with a file is told.
+// Packed models: opened they are what was packed, they compute the same bits, and whatever is wrong with a file is
+// told.
 #include "checkpoint/scratch.h"
 #include "host/model/model.h"
 #include "model/packed.h"
 #include "runtime/base/random.h"
 
 static const char *const fixtures[] = {
-    "tiny-bert",           "tiny-bert-bf16", "tiny-bert-sharded",   "tiny-heads",      "tiny-heads-tf1",
-    "tiny-heads-paddle",   "tiny-ner",       "tiny-multi-label",    "tiny-untied",     "tiny-multiple-choice",
-    "tiny-sentence-dense", "tiny-sentence",  "tiny-zip/stored.zip", "tiny-tf1",        "tiny-tf1-untrained",
-    "tiny-paddle",         "tiny-torch-zip", "tiny-qa",             "tiny-regression", "tiny-sentence-identity",
+    "tiny-bert",
+    "tiny-bert-bf16",
+    "tiny-bert-sharded",
+    "tiny-heads",
+    "tiny-heads-tf1",
+    "tiny-heads-paddle",
+    "tiny-ner",
+    "tiny-multi-label",
+    "tiny-untied",
+    "tiny-multiple-choice",
+    "tiny-sentence-dense",
+    "tiny-sentence",
+    "tiny-zip/stored.zip",
+    "tiny-tf1",
+    "tiny-tf1-untrained",
+    "tiny-paddle",
+    "tiny-torch-zip",
+    "tiny-qa",
+    "tiny-regression",
+    "tiny-sentence-identity",
 };
 enum { FIXTURES = sizeof fixtures / sizeof fixtures[0], WIDEST = 256 };
 
@@ -231,7 +248,8 @@ static void turned_bits_are_refused_or_harmless(void **state) {
     for (int i = 0; i < 600; i++) {
         memcpy(copy, file.data, file.size);
         const size_t tail = file.size < 12000 ? file.size : 12000;
-        const size_t at = i % 3 == 0 ? encl_random_next(&seed) % file.size : file.size - 1 - encl_random_next(&seed) % tail;
+        const size_t at =
+            i % 3 == 0 ? encl_random_next(&seed) % file.size : file.size - 1 - encl_random_next(&seed) % tail;
         copy[at] ^= (uint8_t)(1 << encl_random_next(&seed) % 8);
         scratch_write(scratch, "turned.encl", copy, file.size);
         (void)use(scratch_path(scratch, "turned.encl"), NULL);
@@ -292,7 +310,8 @@ static void what_a_manifest_may_not_say(void **state) {
         {"\"bytes\":\t", "\"bytes\":\t-", ENCL_FORMAT, "bytes"},
         {"\"bytes\":\t", "\"size\":\t", ENCL_FORMAT, "expected 0"},
         {"\"key\":\t\"rows fp32: ", "\"key\":\t\"columns fp32: ", ENCL_UNSUPPORTED, "found no weight 'rows fp32: "},
-        {"embeddings.LayerNorm.weight\",\n\t\t\t\"dtype\"", "another\",\n\t\t\t\"dtype\"", ENCL_FORMAT, "has no tensor"},
+        {"embeddings.LayerNorm.weight\",\n\t\t\t\"dtype\"", "another\",\n\t\t\t\"dtype\"", ENCL_FORMAT,
+         "has no tensor"},
     };
     encl_scratch *scratch = *state;
     const encl_device *device = packed_device();
