@@ -74,6 +74,19 @@ ENCL_API encl_status encl_tokenizer_append(const encl_tokenizer *tokenizer, cons
 
 typedef struct encl_model encl_model;
 
+// What a packed model (encl_model_pack) was made for.
+typedef struct encl_packed_info {
+    const char *device;
+    const char *products; // what computed them there: "tile", "plain", "clblast"
+    encl_precision precision;
+    const bool *exact_layers; // [exact_layer_count] true: products of the layer are in float32 nevertheless
+    size_t exact_layer_count;
+    size_t weights;
+    uint64_t bytes;      // of these
+    const char *source;  // format of the checkpoint
+    const char *version; // of encl that packed it
+} encl_packed_info;
+
 typedef struct encl_model_info {
     const char *path;
     const char *file;              // of weights, in the model's folder; "" for a shape
@@ -108,13 +121,14 @@ typedef struct encl_model_info {
     const char *const *prompt_names; // [prompt_count]
     const char *const *prompts;
     size_t prompt_count;
-    const char *default_prompt; // name, or NULL
+    const char *default_prompt;     // name, or NULL
+    const encl_packed_info *packed; // NULL: the weights are not packed
 } encl_model_info;
 
-// Opens a folder, a zip archive of one, or a weight file in either: safetensors, PyTorch, TensorFlow 1 or Paddle, with
-// its configuration and tokenizer (docs/models.md). NOT_FOUND where something is not there, FORMAT where it is damaged
-// or does not fit the configuration, UNSUPPORTED where it is sound but asks for what encl does not do; the detail names
-// file, place, found and expected. The files must stay as they are until the model is closed.
+// Opens a folder, a zip archive of one, or a weight file in either: safetensors, PyTorch, TensorFlow 1 or Paddle, or a
+// packed model, with its configuration and tokenizer (docs/models.md). NOT_FOUND where something is not there, FORMAT
+// where it is damaged or does not fit the configuration, UNSUPPORTED where it is sound but asks for what encl does not
+// do; the detail names file, place, found and expected. The files must stay as they are until the model is closed.
 ENCL_API encl_status encl_model_open(const char *path, encl_model **model);
 // The sizes of a published model.
 typedef struct encl_model_shape {
@@ -125,13 +139,33 @@ typedef struct encl_model_shape {
 } encl_model_shape;
 // The table of them; static.
 ENCL_API const encl_model_shape *encl_model_shapes(size_t *count);
-// A model of a named shape with weights drawn from a seed, without a tokenizer. For measuring. An unknown name is
-// NOT_FOUND listing those there are.
+// A model of a named shape with weights drawn from a seed, without a tokenizer. For measuring. "base:6" is "base" with
+// 6 layers. An unknown name is NOT_FOUND listing those there are; a number of layers beyond 1 … 999 is INVALID.
 ENCL_API encl_status encl_model_open_shape(const char *shape, uint64_t seed, encl_model **model);
 ENCL_API void encl_model_close(encl_model *model);
+// Reads the model's files to their end and compares the checksums that they have: those of a zip's files, so a packed
+// model's, and of a TensorFlow checkpoint's tensors. FORMAT where one differs; *checked counts them, 0: there are none.
+// proceed() is asked now and then and ends it with its status; NULL: nothing is asked.
+ENCL_API encl_status encl_model_verify(const encl_model *model, encl_status (*proceed)(void), size_t *checked);
 ENCL_API const encl_model_info *encl_model_get_info(const encl_model *model);
 // NULL for a shape.
 ENCL_API const encl_tokenizer *encl_model_tokenizer(const encl_model *model);
+
+// What encl_model_pack wrote.
+typedef struct encl_pack_report {
+    size_t weights;
+    uint64_t weight_bytes; // of these
+    uint64_t file_bytes;
+    encl_executable_info executable; // of the first graph: how it computes on the device
+} encl_pack_report;
+
+// Writes the model as one file: its own small files, and its weights in the layouts and the precision in which
+// executables with these options compute on the device. encl_model_open takes the file. Every weight is checked to be
+// finite. options may be NULL; capacity and depth do not matter. The file gets its name when it is complete. proceed()
+// is asked now and then and ends the writing with its status; NULL: nothing is asked. UNSUPPORTED for a packed model.
+ENCL_API encl_status encl_model_pack(const encl_model *model, const encl_device *device,
+                                     const encl_executable_options *options, const char *path,
+                                     encl_status (*proceed)(void), encl_pack_report *report);
 
 ENCL_API const char *encl_pooling_name(encl_pooling pooling); // "mean_sqrt_len", as the command line says it
 // "cls,mean" → modes; at most `capacity`. INVALID names the word and lists the modes.
@@ -155,6 +189,46 @@ typedef struct encl_text_list {
     size_t at; // of the next text; 0 to begin
 } encl_text_list;
 ENCL_API encl_status encl_text_list_next(void *list, encl_text *text);
+
+// ---- Precision --------------------------------------------------------------------------------------------
+
+// A low precision moves a model's numbers. How far is measured over some texts: for every token, the cosine between its
+// last hidden state in that precision and in float32. The rule is that no token's is below a limit; layers that break
+// it stay in float32. (Heads do anyway.) What comes is for the executable options of tasks.
+ENCL_API double encl_precision_rule(encl_precision precision); // the limit: 1, 0.9995, 0.99
+
+typedef struct encl_calibrate_options {
+    encl_executable_options executable; // how; its precision and exact_layers are what is looked for
+    // Texts, as tasks ask for them, of which the first 16,384 tokens are used. NULL: some that are built in, English
+    // and Chinese; a model without a tokenizer gets random tokens whatever is here.
+    encl_status (*next)(void *context, encl_text *text);
+    void *context;
+    encl_status (*check)(void *context); // asked before every run over the texts; a failure ends it. NULL: none is
+    void *check_context;
+} encl_calibrate_options;
+
+typedef struct encl_calibration {
+    encl_precision precision;
+    bool *exact_layers; // [exact_layer_count] as executable options have them
+    size_t exact_layer_count;
+    int32_t exact;               // of them are true
+    double worst, mean;          // cosine of a token, with these layers in float32
+    double all_worst, all_mean;  // with none
+    int64_t tokens;              // that were looked at; 0: the precision was said by somebody else
+    int64_t text_ns, float32_ns; // a run of 128 tokens with these layers, and in float32; 0: not timed
+} encl_calibration;
+
+// Looks for the layers that must stay in float32 for a precision to keep the rule: none where it keeps it so; else the
+// layers one after the other, by how much each alone mends. Takes a run over the texts, and where the rule is broken
+// two more a layer at most. options may be NULL; UNSUPPORTED where the device has no kernels of the precision.
+ENCL_API encl_status encl_model_calibrate(const encl_model *model, const encl_device *device, encl_precision precision,
+                                          const encl_calibrate_options *options, encl_calibration *calibration);
+// Chooses the precision that is fastest on the device among those that keep the rule, with the layers that this takes.
+// What was found for the same model, device and texts is remembered in the cache; a line of the log says what it was.
+// options may be NULL.
+ENCL_API encl_status encl_model_choose_precision(const encl_model *model, const encl_device *device,
+                                                 const encl_calibrate_options *options, encl_calibration *calibration);
+ENCL_API void encl_calibration_free(encl_calibration *calibration); // a zeroed one is allowed
 
 // ---- Embeddings -------------------------------------------------------------------------------------------
 

@@ -1,19 +1,26 @@
 // softmax(q·kᵀ·scale)·v within a sequence; one work-item a (block of up to QUERIES rows, head). Keys in panels of 32.
-// Scores of up to CHUNK keys stand in private memory and take a two-pass softmax; longer sequences go chunk by chunk,
-// rescaling the result so far (online softmax, Milakov & Gimelshein 2018). For CPU devices, HEAD_SIZE % 16 = 0.
+// Both products go by tiles of QUERIES × TILE_COLUMNS sums in registers: over a panel's keys, or half of them, and over
+// the values' columns. Scores of up to CHUNK keys stand in private memory and take a two-pass softmax; longer sequences
+// go chunk by chunk, rescaling the result so far (online softmax, Milakov & Gimelshein 2018).
+// For CPU devices, HEAD_SIZE % 16 = 0.
 // Grid: (blocks, heads), work-groups of one. Rows beyond the block's are computed on garbage and not stored.
 #include "vector.h"
 #ifndef QUERIES
 #define QUERIES 12
 #endif
+#ifndef TILE_COLUMNS
+#define TILE_COLUMNS 32
+#endif
 #define CHUNK 512
 #define LOWEST -3.0e38f
 
-#if HEAD_SIZE % 32 == 0
-#define WIDE 2
+#if HEAD_SIZE % TILE_COLUMNS == 0
+#define VALUE_COLUMNS TILE_COLUMNS
 #else
-#define WIDE 1
+#define VALUE_COLUMNS 16
 #endif
+#define KEY_VECTORS (TILE_COLUMNS / 16)
+#define VALUE_VECTORS (VALUE_COLUMNS / 16)
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void attention_tile(
     __global const float *restrict q, __global const float *restrict panels, __global const float *restrict kv,
@@ -43,42 +50,50 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void attention_tile(
     for (int first = 0; first < keys; first += CHUNK) {
         const int n = min(CHUNK, keys - first);
 #pragma unroll 1
-        for (int p = 0; p * PANEL < n; p++) {
-            __global const float *key = panels + (size_t)(first / PANEL + p) * heads * panel_floats;
-            float16 sum[QUERIES][2];
+        for (int p = 0; p < n; p += TILE_COLUMNS) {
+            __global const float *key = panels + (size_t)((first + p) / PANEL) * heads * panel_floats + p % PANEL;
+            float16 sum[QUERIES][KEY_VECTORS];
 #pragma unroll
             for (int i = 0; i < QUERIES; i++) {
-                sum[i][0] = (float16)(0.0f);
-                sum[i][1] = (float16)(0.0f);
+#pragma unroll
+                for (int j = 0; j < KEY_VECTORS; j++) {
+                    sum[i][j] = (float16)(0.0f);
+                }
             }
-#pragma unroll 1
+#pragma unroll 4
             for (int d = 0; d < HEAD_SIZE; d++) {
-                const float16 k0 = vload16(0, key);
-                const float16 k1 = vload16(1, key);
+                float16 k[KEY_VECTORS];
+#pragma unroll
+                for (int j = 0; j < KEY_VECTORS; j++) {
+                    k[j] = vload16(j, key);
+                }
 #pragma unroll
                 for (int i = 0; i < QUERIES; i++) {
                     const float16 v = (float16)(q[(size_t)i * q_stride + d]);
-                    sum[i][0] = fma(v, k0, sum[i][0]);
-                    sum[i][1] = fma(v, k1, sum[i][1]);
+#pragma unroll
+                    for (int j = 0; j < KEY_VECTORS; j++) {
+                        sum[i][j] = fma(v, k[j], sum[i][j]);
+                    }
                 }
                 key += PANEL;
             }
 #pragma unroll
             for (int i = 0; i < QUERIES; i++) {
-                vstore16(sum[i][0], 0, score + i * CHUNK + p * PANEL);
-                vstore16(sum[i][1], 1, score + i * CHUNK + p * PANEL);
+#pragma unroll
+                for (int j = 0; j < KEY_VECTORS; j++) {
+                    vstore16(sum[i][j], j, score + i * CHUNK + p);
+                }
             }
         }
-        // Panels are filled up with zero keys, whose scores must not count.
-        const int filled = (n + PANEL - 1) / PANEL * PANEL;
 
         float rescale[QUERIES];
         const int vectors = (n + 15) / 16;
 #pragma unroll 1
         for (int i = 0; i < QUERIES; i++) {
             float *s = score + i * CHUNK;
+            // Panels are filled up with zero keys, whose scores must not count.
 #pragma unroll 1
-            for (int k = n; k < filled; k++) {
+            for (int k = n; k < 16 * vectors; k++) {
                 s[k] = LOWEST;
             }
             float16 top = (float16)(LOWEST);
@@ -103,28 +118,28 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void attention_tile(
 
         // Weighted sums of the values, in private memory between chunks.
 #pragma unroll 1
-        for (int c = 0; c < HEAD_SIZE; c += 16 * WIDE) {
-            float16 sum[QUERIES][WIDE];
+        for (int c = 0; c < HEAD_SIZE; c += VALUE_COLUMNS) {
+            float16 sum[QUERIES][VALUE_VECTORS];
 #pragma unroll
             for (int i = 0; i < QUERIES; i++) {
 #pragma unroll
-                for (int j = 0; j < WIDE; j++) {
+                for (int j = 0; j < VALUE_VECTORS; j++) {
                     sum[i][j] = (float16)(0.0f);
                 }
             }
             __global const float *value = kv + (size_t)first * kv_stride + c;
 #pragma unroll 1
             for (int k = 0; k < n; k++) {
-                float16 v[WIDE];
+                float16 v[VALUE_VECTORS];
 #pragma unroll
-                for (int j = 0; j < WIDE; j++) {
+                for (int j = 0; j < VALUE_VECTORS; j++) {
                     v[j] = vload16(j, value);
                 }
 #pragma unroll
                 for (int i = 0; i < QUERIES; i++) {
                     const float16 p = (float16)(score[i * CHUNK + k]);
 #pragma unroll
-                    for (int j = 0; j < WIDE; j++) {
+                    for (int j = 0; j < VALUE_VECTORS; j++) {
                         sum[i][j] = fma(p, v[j], sum[i][j]);
                     }
                 }
@@ -133,7 +148,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void attention_tile(
 #pragma unroll
             for (int i = 0; i < QUERIES; i++) {
 #pragma unroll
-                for (int j = 0; j < WIDE; j++) {
+                for (int j = 0; j < VALUE_VECTORS; j++) {
                     vstore16(sum[i][j], j, part + i * HEAD_SIZE + c);
                 }
             }

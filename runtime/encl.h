@@ -240,6 +240,8 @@ typedef enum encl_precision {
     ENCL_PRECISION_BF16, // weights in bfloat16; activations rounded to it where the device multiplies in it
     ENCL_PRECISION_INT8, // weights in integers with a scale an output column, activations with a scale a row
 } encl_precision;
+ENCL_API const char *encl_precision_name(encl_precision precision);              // "bf16"
+ENCL_API bool encl_precision_parse(const char *name, encl_precision *precision); // false for another name
 
 typedef enum encl_same_bits {
     ENCL_SAME_BITS_AUTO, // on for CPU devices, off for others
@@ -253,7 +255,7 @@ typedef struct encl_executable_options {
     encl_same_bits same_bits;
     encl_precision precision; // of the matrix products of nodes that are not kept exact (encl_graph_keep_exact)
     // [exact_layer_count] by number (encl_graph_set_layer): true keeps the products of that layer in float32; layers
-    // beyond are not kept. NULL: none. Read until the executable is made.
+    // beyond are not kept. NULL: none. Read until the executable is made; tasks keep a copy.
     const bool *exact_layers;
     size_t exact_layer_count;
     int32_t depth;      // runs in flight, 1 or 2; 0 means 2
@@ -264,6 +266,7 @@ typedef struct encl_executable_options {
     void *on_profile_context;
 } encl_executable_options;
 
+enum { ENCL_EXACT_LAYERS_TEXT = 256 };
 typedef struct encl_executable_info {
     encl_capacity capacity;
     size_t outputs;
@@ -274,10 +277,11 @@ typedef struct encl_executable_info {
     size_t arena_slabs;
     const char *gemm; // provider of the matrix products: "tile", "plain", "clblast"; "none"
     bool same_bits;
-    encl_precision precision; // of the products that are not kept exact
-    int32_t low_products;     // how many steps compute in it; 0 for FP32
-    int64_t build_ns;         // programs: compiling or loading
-    int64_t upload_ns;        // weights
+    encl_precision precision;                  // of the products that are not kept exact
+    int32_t low_products;                      // how many steps compute in it; 0 for FP32
+    char exact_layers[ENCL_EXACT_LAYERS_TEXT]; // layers that are kept exact beside it, "3,7"; "" where none is
+    int64_t build_ns;                          // programs: compiling or loading
+    int64_t upload_ns;                         // weights
     int32_t programs;
     int32_t programs_from_cache;
     int32_t quarantined;   // kernel rows that failed here, so that the next ones serve
@@ -326,6 +330,34 @@ ENCL_API encl_status encl_event_output(encl_event *event, size_t index, const fl
                                        int64_t *columns);
 ENCL_API void encl_event_release(encl_event *event); // waits for the run
 
+// ---- Packed weights ----------------------------------------------------------------------------------------
+
+// The weights as they lie on the device, for a store. A key names the layout, the numbers and the sources, "panels[32]
+// fp32: encoder.layer.0.attention.self.query.weight+…": on any device, equal keys of a model are equal bytes. NULL and
+// 0 beyond the last. Keys live as long as the executable; some may be there twice.
+ENCL_API size_t encl_executable_weight_count(const encl_executable *executable);
+ENCL_API const char *encl_executable_weight_key(const encl_executable *executable, size_t index);
+ENCL_API uint64_t encl_executable_weight_bytes(const encl_executable *executable, size_t index);
+// Copies bytes [offset, offset + bytes). Waits for runs in flight.
+ENCL_API encl_status encl_executable_weight_read(const encl_executable *executable, size_t index, uint64_t offset,
+                                                 uint64_t bytes, void *destination);
+
+// Weights in the layouts of a device, which were read back from an executable (encl_executable_weight_read).
+typedef struct encl_weight_store {
+    // Gives the bytes of a weight by its key; where there is none, UNSUPPORTED says what there is. They begin on a page
+    // of 4 KiB and must stay as they are as long as an executable that was made with them: on CPU devices its buffers
+    // are these bytes. Called while executables are made, from one thread at a time.
+    encl_status (*find)(void *context, const char *key, const void **data, uint64_t *bytes);
+    void *context;
+    // What the executable that they are of was made with (encl_executable_options).
+    encl_precision precision;
+    const bool *exact_layers; // [exact_layer_count], as long as executables are made
+    size_t exact_layer_count;
+} encl_weight_store;
+// Executables take all weights of the graph from the store, and compute in its precision; options that name another one
+// but FP32 are INVALID. No weight's read() is called.
+ENCL_API void encl_graph_use_store(encl_graph *graph, const encl_weight_store *store);
+
 // ---- Profiles ---------------------------------------------------------------------------------------------
 
 // One command of a profiled run. queued … end are by the device's clock, enqueue_… by the host's (encl_host_clock_ns);
@@ -337,6 +369,7 @@ struct encl_profile_record {
     const char *why;              // why this row: "best of 2 rows", "only row", …; "" for copies
     const char *fused;            // what else the command does: "bias+gelu", "bias+residual"; "" nothing
     int32_t rows, columns, depth; // of a matrix product M, N, K; else rows and columns (depth 0)
+    encl_precision precision;     // of a matrix product, and of what makes its operand; FP32 of all else
     int64_t queued_ns, submit_ns, start_ns, end_ns;
     int64_t enqueue_begin_ns, enqueue_end_ns; // around the call that enqueued it
     double flops;                             // floating-point operations, multiply and add counted apart

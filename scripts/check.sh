@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Static checks: format, clang-tidy, cppcheck, the scripts themselves, who includes whom.
+# Static checks: format, clang-tidy, cppcheck, the scripts in shell and Python, who includes whom.
 #
-# usage: scripts/check.sh [--fix] [--no-install] [format|rooms|tidy|cppcheck|shell…]
+# usage: scripts/check.sh [--fix] [--no-install] [format|rooms|tidy|cppcheck|shell|python…]
 #
-# Without names it runs all five. --fix formats the files instead of complaining. What clang-tidy looks for is in
+# Without names it runs all six. --fix formats the files instead of complaining. What clang-tidy looks for is in
 # .clang-tidy, what cppcheck leaves out in scripts/cppcheck.txt, which headers a room may include in scripts/rooms.txt.
 set -euo pipefail
 . "$(dirname "$0")/lib/common.sh"
@@ -16,12 +16,12 @@ while [ $# -gt 0 ]; do
         --fix) fix=yes ;;
         --no-install) install= ;;
         -h | --help) show_help "$0"; exit 0 ;;
-        format | rooms | tidy | cppcheck | shell) checks+=("$1") ;;
+        format | rooms | tidy | cppcheck | shell | python) checks+=("$1") ;;
         *) fail "unknown argument: $1 (see --help)" ;;
     esac
     shift
 done
-[ ${#checks[@]} -gt 0 ] || checks=(format rooms shell cppcheck tidy)
+[ ${#checks[@]} -gt 0 ] || checks=(format rooms shell python cppcheck tidy)
 [ -z $install ] || install_packages build test check
 
 # Tracked files and new ones that git does not ignore.
@@ -46,10 +46,15 @@ check_shell() {
     files '*.sh' .ci/run | xargs shellcheck -x -P SCRIPTDIR -S warning
 }
 
+# Those without an ending too: what has Python's first line.
+check_python() {
+    { files '*.py'; files scripts bench tests | xargs grep -lE '^#!/usr/bin/env python3'; } | sort -u | xargs pyflakes3
+}
+
 # The list of compilations, made by CMake, is what both analysers read. It names files that are made by the build.
 compilations() {
     cmake --preset debug -DENCL_TESTS=ON >/dev/null &&
-        cmake --build --preset debug --target kernel_sources.c page_files.c shape_files.c generated/tensor_bundle.pb-c.c -- --quiet &&
+        cmake --build --preset debug --target kernel_sources.c page_files.c shape_files.c calibration_files.c generated/tensor_bundle.pb-c.c -- --quiet &&
         mkdir -p build/cppcheck
 }
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "host/checkpoint/bundle.h"
-#include "runtime/base/crc32c.h"
+#include "runtime/base/crc32.h"
 
 enum { NUMBER_BYTES = 8, KEY_CAPACITY = 2 * ENCL_LEVELDB_KEY_LIMIT + 8 + 2 * NUMBER_BYTES * ENCL_TENSOR_DIMENSIONS };
 

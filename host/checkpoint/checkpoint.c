@@ -5,8 +5,9 @@
 
 #include "host/checkpoint/format.h"
 
-// In the order in which a folder is searched, which is that of transformers.
+// In the order in which a folder is searched, which is that of transformers behind encl's own.
 static const encl_format formats[] = {
+    {"packed", ENCL_DIALECT_TORCH, "encl.json", NULL, encl_packed_detect, encl_packed_open},
     {"safetensors", ENCL_DIALECT_TORCH, "model.safetensors", NULL, encl_safetensors_detect, encl_safetensors_open},
     {"safetensors", ENCL_DIALECT_TORCH, "model.safetensors.index.json", NULL, encl_safetensors_shards_detect,
      encl_safetensors_shards_open},
@@ -105,7 +106,7 @@ encl_status encl_checkpoint_open_in(const encl_folder *folder, const char *file,
         ENCL_TRY(detect_format(opened, &format));
     }
     opened->format = format->name;
-    opened->dialect = format->dialect;
+    opened->dialect = format->dialect; // a packed model's is that of what it was made of
     ENCL_TRY(format->open(opened, opened->file));
     encl_checkpoint_sort(opened, 0);
     ENCL_TRY(check_names(opened));
@@ -144,6 +145,10 @@ void encl_checkpoint_close(encl_checkpoint *checkpoint) {
     }
     for (size_t i = 0; i < checkpoint->block_count; i++) {
         free(checkpoint->blocks[i]);
+    }
+    if (checkpoint->packed != NULL) {
+        encl_packed_free(checkpoint->packed);
+        free(checkpoint->packed);
     }
     free(checkpoint->tensors);
     free(checkpoint->files);

@@ -32,9 +32,9 @@ struct encl_tensor {
     int64_t shape[ENCL_TENSOR_DIMENSIONS];
     int64_t strides[ENCL_TENSOR_DIMENSIONS]; // elements from one index of a dimension to the next; never negative
     int64_t elements;
-    const uint8_t *data;
-    size_t bytes;       // of all elements, each counted once
-    const void *source; // private: the mapped file it lies in, NULL: memory of the checkpoint's
+    const uint8_t *data; // NULL: a packed model's tensor, which has no numbers
+    size_t bytes;        // of all elements, each counted once
+    const void *source;  // private: the mapped file it lies in, NULL: memory of the checkpoint's
     // Compares the stored bytes with their checksum, FORMAT where they differ; NULL: the format has none.
     // encl_tensor_read calls it when it begins with element 0.
     encl_status (*verify)(const encl_tensor *tensor);

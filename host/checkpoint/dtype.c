@@ -149,6 +149,11 @@ static encl_status check_range(const encl_tensor *tensor, int64_t first, int64_t
         return encl_fail(ENCL_INVALID, "tensor '%s': asked for %lld elements from %lld, it has %lld", tensor->name,
                          (long long)count, (long long)first, (long long)tensor->elements);
     }
+    if (count > 0 && tensor->data == NULL) {
+        return encl_fail(ENCL_UNSUPPORTED,
+                         "tensor '%s': found it in the layout of a device only (a packed model), expected a checkpoint",
+                         tensor->name);
+    }
     return count > 0 && first == 0 && tensor->verify != NULL ? tensor->verify(tensor) : ENCL_OK;
 }
 

@@ -3,7 +3,7 @@
 #ifndef ENCL_CHECKPOINT_FORMAT_H
 #define ENCL_CHECKPOINT_FORMAT_H
 
-#include "host/checkpoint/checkpoint.h"
+#include "host/checkpoint/packed.h"
 
 struct encl_checkpoint {
     const char *format;
@@ -21,6 +21,7 @@ struct encl_checkpoint {
     encl_tensor *tensors; // in file order while a format reads them, by name afterwards
     size_t count;
     size_t capacity;
+    encl_packed *packed; // NULL but for a packed model
 };
 
 // Maps the file of a name and adds its tensors, after every check that the format allows.
@@ -55,6 +56,8 @@ encl_status encl_checkpoint_add(encl_checkpoint *checkpoint, const encl_tensor *
 // Sorts tensors [first, count) by name.
 void encl_checkpoint_sort(encl_checkpoint *checkpoint, size_t first);
 
+bool encl_packed_detect(const char *name, const encl_file *file);
+encl_status encl_packed_open(encl_checkpoint *checkpoint, const char *name);
 bool encl_safetensors_detect(const char *name, const encl_file *file);
 encl_status encl_safetensors_open(encl_checkpoint *checkpoint, const char *name);
 bool encl_safetensors_shards_detect(const char *name, const encl_file *file);

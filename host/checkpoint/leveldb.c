@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/base/crc32c.h"
+#include "runtime/base/crc32.h"
 
 enum { FOOTER_BYTES = 48, MAGIC_BYTES = 8, TRAILER_BYTES = 5, U32_BYTES = 4, TYPE_RAW = 0, TYPE_SNAPPY = 1 };
 static const uint8_t magic[MAGIC_BYTES] = {0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb};

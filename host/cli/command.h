@@ -18,8 +18,10 @@ enum {
 
 // Options that every command takes, before or after its name.
 typedef struct encl_globals {
-    const char *device;    // SPEC; NULL where none was given
-    const char *precision; // NULL where none was given
+    const char *device;       // SPEC; NULL where none was given
+    const char *precision;    // NULL where none was given
+    const char *exact_layers; // a list of numbers; NULL where none was given
+    const char *calibration;  // a file of texts for --precision auto; NULL: those that are built in
     encl_gemm gemm;
     encl_same_bits same_bits;
     encl_log_level level;
@@ -62,6 +64,7 @@ typedef struct encl_command {
 extern const encl_command encl_command_devices;
 extern const encl_command encl_command_info;
 extern const encl_command encl_command_convert;
+extern const encl_command encl_command_pack;
 extern const encl_command encl_command_tokenize;
 extern const encl_command encl_command_embed;
 extern const encl_command encl_command_similarity;

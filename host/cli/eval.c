@@ -49,7 +49,8 @@ static encl_status check(const encl_call *call) {
 
 // ---- Around a run -----------------------------------------------------------------------------------------
 
-void encl_eval_start(encl_eval *eval) {
+void encl_eval_start(encl_eval *eval, const encl_executable_info *executable) {
+    eval->executable = *executable;
     eval->start_ns = encl_clock_ns();
     encl_progress_start(&eval->progress, "eval", "examples", (int64_t)eval->dataset->count);
 }
@@ -160,6 +161,7 @@ static encl_status print_json(const encl_eval *eval, int64_t tokens) {
     encl_line_number(&line, "examples", (double)eval->dataset->count);
     encl_line_number(&line, "tokens", (double)tokens);
     encl_line_number(&line, "seconds", (double)eval->duration_ns * 1e-9);
+    encl_line_precision(&line, &eval->executable);
     encl_line_item(&line, "counts", numbers_of(report->counts, report->count_count));
     cJSON *classes = encl_line_array(&line, "classes");
     for (size_t i = 0; i < report->row_count; i++) {
@@ -173,6 +175,7 @@ static encl_status print_numbers(const encl_eval *eval, int64_t tokens) {
     const encl_eval_report *report = &eval->report;
     encl_table *table = NULL;
     encl_status status = ENCL_OK;
+    char precision[ENCL_PRECISION_TEXT];
     ENCL_TRY(encl_table_create(headings, 2, &table));
     for (size_t i = 0; i < report->metric_count; i++) {
         ENCL_TRY(encl_table_cell(table, "%s", report->metrics[i].name));
@@ -187,6 +190,8 @@ static encl_status print_numbers(const encl_eval *eval, int64_t tokens) {
     }
     ENCL_TRY(encl_table_cell(table, "seconds"));
     ENCL_TRY(encl_table_cell(table, "%.2f", (double)eval->duration_ns * 1e-9));
+    ENCL_TRY(encl_table_cell(table, "precision"));
+    ENCL_TRY(encl_table_cell(table, "%s", encl_precision_text(&eval->executable, precision)));
     ENCL_TRY(encl_table_print(table, stdout));
 cleanup:
     encl_table_destroy(table);

@@ -40,6 +40,7 @@ typedef struct encl_eval_report {
 } encl_eval_report;
 
 typedef struct encl_eval {
+    encl_executable_info executable; // of the task
     const encl_eval_options *options;
     const encl_session *session;
     const encl_dataset *dataset;
@@ -53,8 +54,8 @@ typedef struct encl_eval {
     encl_eval_report report;
 } encl_eval;
 
-// Around the run of a task: the clock and the progress bar.
-void encl_eval_start(encl_eval *eval);
+// Around the run of a task: the clock and the progress bar; executable: the task's.
+void encl_eval_start(encl_eval *eval, const encl_executable_info *executable);
 void encl_eval_stop(encl_eval *eval);
 // After each example's result.
 encl_status encl_eval_step(encl_eval *eval);

@@ -132,7 +132,7 @@ encl_status encl_eval_answers(encl_eval *eval) {
     }
     ENCL_TRY(encl_allocate(eval->dataset->count, sizeof *run.scores, (void **)&run.scores));
     ENCL_TRY(encl_qa_create(eval->session->model, eval->session->device, &wanted, &qa));
-    encl_eval_start(eval);
+    encl_eval_start(eval, encl_qa_get_info(qa));
     status = encl_qa_run(qa, encl_eval_next_text, eval, take_answers, &run, &windowed);
     encl_eval_stop(eval);
     ENCL_TRY(status);

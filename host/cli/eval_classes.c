@@ -81,7 +81,7 @@ encl_status encl_eval_classes(encl_eval *eval) {
     ENCL_TRY(encl_allocate(count, sizeof *run.predicted, (void **)&run.predicted));
     ENCL_TRY(encl_classifier_create(eval->session->model, eval->session->device, &wanted, &classifier));
     ENCL_TRY(encl_eval_predict(eval, "index\tprediction\n"));
-    encl_eval_start(eval);
+    encl_eval_start(eval, encl_classifier_get_info(classifier));
     status = encl_classifier_run(classifier, encl_eval_next_text, eval, take_class, &run, &eval->truncated);
     encl_eval_stop(eval);
     ENCL_TRY(status);
@@ -162,7 +162,7 @@ encl_status encl_eval_scores(encl_eval *eval) {
     ENCL_TRY(encl_allocate(count, sizeof *run.cosine, (void **)&run.cosine));
     ENCL_TRY(encl_embedder_create(eval->session->model, eval->session->device, &wanted, &embedder));
     ENCL_TRY(encl_allocate((size_t)encl_embedder_width(embedder), sizeof *run.first, (void **)&run.first));
-    encl_eval_start(eval);
+    encl_eval_start(eval, encl_embedder_get_info(embedder));
     status = encl_embedder_run(embedder, next_of_pair, &run, take_embedding, &run, &eval->truncated);
     encl_eval_stop(eval);
     ENCL_TRY(status);

@@ -145,7 +145,7 @@ encl_status encl_eval_tags(encl_eval *eval) {
     ENCL_TRY(encl_allocate(eval->dataset->word_count, sizeof *run.predicted, (void **)&run.predicted));
     ENCL_TRY(encl_ner_create(eval->session->model, eval->session->device, &wanted, &ner));
     ENCL_TRY(map_labels(&run));
-    encl_eval_start(eval);
+    encl_eval_start(eval, encl_ner_get_info(ner));
     status = encl_ner_label_words(ner, next_words, &run, take_labels, &run);
     encl_eval_stop(eval);
     ENCL_TRY(status);

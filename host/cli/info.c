@@ -2,8 +2,26 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "host/cli/interrupt.h"
 #include "host/cli/options.h"
 #include "host/cli/output.h"
+
+enum { KEY_VERIFY = 1 };
+
+static const struct argp_option options[] = {
+    {"verify", KEY_VERIFY, NULL, 0, "Read all files and compare their checksums: zips, packed models, TensorFlow", 0},
+    {0},
+};
+
+typedef struct settings {
+    bool verify;
+} settings;
+
+// What --verify found out.
+typedef struct verified {
+    bool asked;
+    size_t checked; // checksums that are right
+} verified;
 
 // "cls,mean"; "" where the model does not say.
 static encl_status pooling_text(const encl_model_info *info, encl_string *text) {
@@ -14,7 +32,30 @@ static encl_status pooling_text(const encl_model_info *info, encl_string *text) 
     return status;
 }
 
-static encl_status print_json(const encl_model_info *info, const char *pooling) {
+// null where the model is not packed.
+static cJSON *packed_block(const encl_packed_info *packed) {
+    encl_line block;
+    if (packed == NULL) {
+        return cJSON_CreateNull();
+    }
+    encl_line_start(&block);
+    encl_line_text(&block, "device", packed->device);
+    encl_line_text(&block, "products", packed->products);
+    encl_line_text(&block, "precision", encl_precision_name(packed->precision));
+    cJSON *layers = encl_line_array(&block, "exact_layers");
+    for (size_t i = 0; i < packed->exact_layer_count; i++) {
+        if (packed->exact_layers[i]) {
+            encl_line_add(&block, layers, cJSON_CreateNumber((double)i));
+        }
+    }
+    encl_line_number(&block, "weights", (double)packed->weights);
+    encl_line_number(&block, "bytes", (double)packed->bytes);
+    encl_line_text(&block, "source", packed->source);
+    encl_line_text(&block, "version", packed->version);
+    return encl_line_take(&block);
+}
+
+static encl_status print_json(const encl_model_info *info, const char *pooling, const verified *found) {
     encl_line line;
     encl_line_start(&line);
     encl_line_text(&line, "architecture", info->architecture);
@@ -41,6 +82,10 @@ static encl_status print_json(const encl_model_info *info, const char *pooling) 
     encl_line_texts(&line, "unused", info->unused, info->unused_count);
     encl_line_number(&line, "ignored", (double)info->ignored);
     encl_line_texts(&line, "notes", info->notes, info->note_count);
+    encl_line_item(&line, "packed", packed_block(info->packed));
+    if (found->asked) {
+        encl_line_number(&line, "verified", (double)found->checked);
+    }
     return encl_line_print(&line, stdout);
 }
 
@@ -141,7 +186,42 @@ cleanup:
     return status;
 }
 
-static encl_status print_people(const encl_model_info *info, const char *pooling) {
+static encl_status add_packed(encl_table *table, const encl_packed_info *packed) {
+    encl_status status = ENCL_OK;
+    encl_string exact = {0};
+    char text[ENCL_BYTES_TEXT];
+    if (packed == NULL) {
+        return ENCL_OK;
+    }
+    ENCL_TRY(encl_string_append(&exact, "", 0));
+    for (size_t i = 0; i < packed->exact_layer_count; i++) {
+        if (packed->exact_layers[i]) {
+            ENCL_TRY(encl_string_format(&exact, "%s%zu", exact.length > 0 ? "," : " but for layers ", i));
+        }
+    }
+    ENCL_TRY(encl_table_cell(table, "packed"));
+    ENCL_TRY(encl_table_cell(table, "%s%s, %zu weights, %s, from %s", encl_precision_name(packed->precision),
+                             exact.text, packed->weights, encl_bytes_text(packed->bytes, text), packed->source));
+    ENCL_TRY(encl_table_cell(table, "packed on"));
+    status = encl_table_cell(table, "%s (products by %s), encl %s", packed->device, packed->products, packed->version);
+cleanup:
+    encl_string_free(&exact);
+    return status;
+}
+
+static encl_status add_verified(encl_table *table, const verified *found) {
+    if (!found->asked) {
+        return ENCL_OK;
+    }
+    encl_status status = encl_table_cell(table, "checksums");
+    if (status == ENCL_OK) {
+        status = found->checked > 0 ? encl_table_cell(table, "%zu, all right", found->checked)
+                                    : encl_table_cell(table, "none in files of this format");
+    }
+    return status;
+}
+
+static encl_status print_people(const encl_model_info *info, const char *pooling, const verified *found) {
     static const char *const headings[] = {"property", "value"};
     encl_status status = ENCL_OK;
     encl_table *table = NULL;
@@ -154,6 +234,8 @@ static encl_status print_people(const encl_model_info *info, const char *pooling
     ENCL_TRY(encl_table_cell(table, "format"));
     ENCL_TRY(encl_table_cell(table, "%s, %s, %s", info->format, info->dtype, info->file));
     ENCL_TRY(add_weights(table, info));
+    ENCL_TRY(add_packed(table, info->packed));
+    ENCL_TRY(add_verified(table, found));
     ENCL_TRY(add_numbers(table, info));
     ENCL_TRY(add_pair(table, "casing", info->lowercase ? "texts are lowercased" : "upper and lower case differ"));
     ENCL_TRY(encl_table_cell(table, "pooling"));
@@ -167,14 +249,25 @@ cleanup:
     return status;
 }
 
+static encl_status option(void *context, int key, const char *value) {
+    settings *chosen = context;
+    (void)key;
+    (void)value;
+    chosen->verify = true;
+    return ENCL_OK;
+}
+
 static encl_status run(encl_call *call) {
     encl_status status = ENCL_OK;
+    const settings *chosen = call->settings;
+    verified found = {.asked = chosen->verify};
     encl_model *model = NULL;
     encl_string pooling = {0};
     ENCL_TRY(encl_model_open(call->arguments[0], &model));
     const encl_model_info *info = encl_model_get_info(model);
     ENCL_TRY(pooling_text(info, &pooling));
-    ENCL_TRY(call->globals->json ? print_json(info, pooling.text) : print_people(info, pooling.text));
+    ENCL_TRY(found.asked ? encl_model_verify(model, encl_interrupt_check, &found.checked) : ENCL_OK);
+    ENCL_TRY(call->globals->json ? print_json(info, pooling.text, &found) : print_people(info, pooling.text, &found));
 cleanup:
     encl_string_free(&pooling);
     encl_model_close(model);
@@ -187,7 +280,10 @@ const encl_command encl_command_info = {
     .arguments = "MODEL",
     .text = "Show what a model's files say: architecture, sizes, weights, head, labels, pooling.\v"
             "Example:\n  encl info ./all-MiniLM-L6-v2",
+    .options = options,
     .minimum = 1,
     .maximum = 1,
+    .settings_bytes = sizeof(settings),
+    .option = option,
     .run = run,
 };

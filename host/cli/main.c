@@ -13,10 +13,10 @@
 
 // In the order a new user meets them.
 static const encl_command *const commands[] = {
-    &encl_command_devices, &encl_command_info,       &encl_command_convert,   &encl_command_tokenize,
-    &encl_command_embed,   &encl_command_similarity, &encl_command_fill_mask, &encl_command_classify,
-    &encl_command_ner,     &encl_command_qa,         &encl_command_eval,      &encl_command_profile,
-    &encl_command_bench,   &encl_command_doctor,
+    &encl_command_devices,  &encl_command_info,  &encl_command_convert,    &encl_command_pack,
+    &encl_command_tokenize, &encl_command_embed, &encl_command_similarity, &encl_command_fill_mask,
+    &encl_command_classify, &encl_command_ner,   &encl_command_qa,         &encl_command_eval,
+    &encl_command_profile,  &encl_command_bench, &encl_command_doctor,
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 

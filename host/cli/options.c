@@ -9,11 +9,23 @@
 #include "host/cli/profile/profile.h"
 #include "runtime/base/memory.h"
 
-enum { KEY_DEVICE = 0x1000, KEY_PRECISION, KEY_GEMM, KEY_SAME_BITS, KEY_NO_SAME_BITS, KEY_JSON, KEY_PROFILE };
+enum {
+    KEY_DEVICE = 0x1000,
+    KEY_PRECISION,
+    KEY_EXACT_LAYERS,
+    KEY_CALIBRATION,
+    KEY_GEMM,
+    KEY_SAME_BITS,
+    KEY_NO_SAME_BITS,
+    KEY_JSON,
+    KEY_PROFILE
+};
 
 static const struct argp_option global_options[] = {
     {"device", KEY_DEVICE, "SPEC", 0, "auto, all, cpu, gpu, an index, part of a name, or a comma list", 0},
-    {"precision", KEY_PRECISION, "NAME", 0, "fp32 (default) or auto", 0},
+    {"precision", KEY_PRECISION, "NAME", 0, "Matrix products in fp32 (default), bf16 or int8, or auto", 0},
+    {"exact-layers", KEY_EXACT_LAYERS, "LIST", 0, "Keep these layers in fp32: numbers from 1", 0},
+    {"calibration", KEY_CALIBRATION, "FILE", 0, "Texts by which --precision auto chooses, one a line", 0},
     {"gemm", KEY_GEMM, "PROVIDER", 0, "Matrix products: auto, tile or clblast", 0},
     {"same-bits", KEY_SAME_BITS, NULL, 0, "Results do not depend on what else is in a batch", 0},
     {"no-same-bits", KEY_NO_SAME_BITS, NULL, 0, "Results may depend on what else is in a batch", 0},
@@ -46,6 +58,12 @@ static encl_status take_global(encl_globals *globals, int key, const char *value
             return encl_fail(ENCL_INVALID, "--precision: found '%s', expected fp32, bf16, fp16, int8 or auto", value);
         }
         globals->precision = value;
+        break;
+    case KEY_EXACT_LAYERS:
+        globals->exact_layers = value;
+        return encl_option_integers_check("--exact-layers", value, 1, INT32_MAX);
+    case KEY_CALIBRATION:
+        globals->calibration = value;
         break;
     case KEY_GEMM:
         if (find_name(gemms, value) < 0) {
@@ -84,6 +102,8 @@ static error_t parse_global(int key, char *value, struct argp_state *state) {
         return 0;
     case KEY_DEVICE:
     case KEY_PRECISION:
+    case KEY_EXACT_LAYERS:
+    case KEY_CALIBRATION:
     case KEY_GEMM:
     case KEY_SAME_BITS:
     case KEY_NO_SAME_BITS:
@@ -282,11 +302,12 @@ encl_status encl_globals_device(const encl_globals *globals, const encl_device *
 }
 
 encl_status encl_globals_executable(const encl_globals *globals, encl_executable_options *options) {
-    const char *precision = globals->precision != NULL ? globals->precision : "fp32";
     *options = (encl_executable_options){0};
-    if (strcmp(precision, "fp32") != 0 && strcmp(precision, "auto") != 0) {
-        return encl_fail(ENCL_UNSUPPORTED, "--precision %s: no kernels of this precision, expected fp32 or auto",
-                         precision);
+    if (globals->precision != NULL && strcmp(globals->precision, "auto") != 0 &&
+        !encl_precision_parse(globals->precision, &options->precision)) {
+        return encl_fail(ENCL_UNSUPPORTED,
+                         "--precision %s: no kernels of this precision, expected fp32, bf16, int8 or auto",
+                         globals->precision);
     }
     options->gemm = globals->gemm;
     options->same_bits = globals->same_bits;

@@ -26,7 +26,8 @@ encl_status encl_option_integers_check(const char *option, const char *text, int
 
 // The one device to compute on; INVALID where --device chooses several.
 encl_status encl_globals_device(const encl_globals *globals, const encl_device **device);
-// Gemm, same-bits and who collects the runs; UNSUPPORTED where there are no kernels of the precision.
+// Precision, gemm, same-bits and who collects the runs; UNSUPPORTED where there are no kernels of the precision. What
+// depends on the model is encl_globals_precision's.
 encl_status encl_globals_executable(const encl_globals *globals, encl_executable_options *options);
 
 #endif

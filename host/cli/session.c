@@ -16,6 +16,7 @@ encl_status encl_session_open(const encl_globals *globals, const char *path, enc
     if (globals->collector != NULL) {
         globals->collector->layers = encl_model_get_info(opened.model)->layers;
     }
+    ENCL_TRY(encl_globals_precision(globals, opened.model, opened.device, &opened.executable, &opened.precision));
     *session = opened;
     opened = (encl_session){0};
 cleanup:
@@ -24,6 +25,7 @@ cleanup:
 }
 
 void encl_session_close(encl_session *session) {
+    encl_chosen_precision_free(&session->precision);
     if (session->model != NULL) {
         encl_model_close(session->model);
     }

@@ -83,12 +83,22 @@ cleanup:
     return status;
 }
 
+// Several modules have tensors of one name, so weights are called by their module, too.
 static encl_status find_weight(const encl_dense *dense, const char *name, int64_t rows, int64_t columns,
-                               encl_weight *weight) {
+                               char **whole_name, encl_weight *weight) {
     const encl_tensor *tensor = encl_checkpoint_find(dense->checkpoint, name);
-    return tensor == NULL ? encl_fail(ENCL_FORMAT, "%s: has no tensor %s, which config.json asks for",
-                                      encl_folder_path(dense->folder), name)
-                          : encl_model_weight(encl_folder_path(dense->folder), tensor, rows, columns, weight);
+    encl_string whole = {0};
+    encl_status status = ENCL_OK;
+    if (tensor == NULL) {
+        return encl_fail(ENCL_FORMAT, "%s: has no tensor %s, which config.json asks for",
+                         encl_folder_path(dense->folder), name);
+    }
+    ENCL_TRY(encl_model_weight(encl_folder_path(dense->folder), tensor, rows, columns, weight));
+    ENCL_TRY(encl_string_format(&whole, "%s/%s", dense->module, name));
+    *whole_name = whole.text;
+    weight->name = whole.text;
+cleanup:
+    return status;
 }
 
 encl_status encl_dense_open(const encl_folder *folder, encl_dense *dense) {
@@ -100,9 +110,9 @@ encl_status encl_dense_open(const encl_folder *folder, encl_dense *dense) {
     ENCL_TRY(encl_folder_open_inner(folder, dense->module, &dense->folder));
     const char *file = encl_folder_has(dense->folder, files[0]) ? files[0] : files[1];
     ENCL_TRY(encl_checkpoint_open_in(dense->folder, file, &dense->checkpoint));
-    ENCL_TRY(find_weight(dense, "linear.weight", dense->out, dense->in, &dense->weight));
+    ENCL_TRY(find_weight(dense, "linear.weight", dense->out, dense->in, &dense->names[0], &dense->weight));
     if (dense->has_bias) {
-        ENCL_TRY(find_weight(dense, "linear.bias", dense->out, 0, &dense->bias));
+        ENCL_TRY(find_weight(dense, "linear.bias", dense->out, 0, &dense->names[1], &dense->bias));
     }
 cleanup:
     return status;
@@ -112,6 +122,8 @@ void encl_dense_free(encl_dense *dense) {
     encl_checkpoint_close(dense->checkpoint);
     encl_folder_close(dense->folder);
     free(dense->module);
+    free(dense->names[0]);
+    free(dense->names[1]);
     *dense = (encl_dense){0};
 }
 

@@ -15,6 +15,7 @@ typedef struct encl_dense {
     encl_folder *folder;
     encl_checkpoint *checkpoint;
     encl_weight weight, bias;
+    char *names[2]; // of these: "2_Dense/linear.weight"
 } encl_dense;
 
 // Reads module/config.json, whose in_features must be `in`. UNSUPPORTED names an activation that there is none of. The

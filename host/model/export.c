@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "host/checkpoint/write_safetensors.h"
-#include "runtime/base/json.h"
 
 static const char word_table[] = "embeddings.word_embeddings.weight";
 static const char mlm_bias[] = "cls.predictions.bias";
@@ -247,55 +246,20 @@ cleanup:
 
 // ---- sentence-transformers --------------------------------------------------------------------------------
 
-static encl_status copy_module(const encl_model *model, const char *folder, const char *path, encl_export *report) {
-    static const char *const names[] = {"config.json", "model.safetensors", "pytorch_model.bin"};
-    encl_status status = ENCL_OK;
-    char *name = NULL;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        free(name);
-        name = NULL;
-        ENCL_TRY(encl_path_join(path, names[i], &name));
-        ENCL_TRY(copy_file(model, folder, name, report));
-    }
-cleanup:
-    free(name);
-    return status;
-}
-
-// The list of modules was checked when the model was opened.
 static encl_status copy_sentence(const encl_model *model, const char *folder, encl_export *report) {
-    enum { FILE_BYTES = 16 << 20 };
-    static const char *const names[] = {"modules.json", "sentence_bert_config.json",
-                                        "config_sentence_transformers.json"};
-    const encl_folder *source = encl_checkpoint_folder(model->checkpoint);
     encl_status status = ENCL_OK;
-    char *text = NULL;
-    size_t length = 0;
-    cJSON *modules = NULL;
-    if (!model->sentence.found) {
-        return ENCL_OK;
-    }
-    if (model->sentence.transformer[0] != '\0') {
+    encl_texts names = {0};
+    if (model->sentence.found && model->sentence.transformer[0] != '\0') {
         return encl_fail(ENCL_UNSUPPORTED,
                          "%s: modules.json: found the transformer in '%s', expected it beside the file", model->path,
                          model->sentence.transformer);
     }
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        ENCL_TRY(copy_file(model, folder, names[i], report));
-    }
-    ENCL_TRY(encl_folder_read(source, names[0], FILE_BYTES, &text, &length));
-    ENCL_TRY(encl_json_parse(names[0], text, length, &modules));
-    const cJSON *module;
-    cJSON_ArrayForEach(module, modules) {
-        const char *path = "";
-        ENCL_TRY(encl_json_get_text(names[0], module, "path", &path));
-        if (path[0] != '\0') {
-            ENCL_TRY(copy_module(model, folder, path, report));
-        }
+    ENCL_TRY(encl_model_list_sentence_files(model, &names));
+    for (size_t i = 0; i < names.count; i++) {
+        ENCL_TRY(copy_file(model, folder, names.texts[i], report));
     }
 cleanup:
-    cJSON_Delete(modules);
-    free(text);
+    encl_texts_free(&names);
     return status;
 }
 
@@ -307,6 +271,12 @@ encl_status encl_model_export(const encl_model *model, const char *folder, encl_
     encl_export made = {0};
     char *text = NULL;
     *report = made;
+    if (encl_checkpoint_packed(model->checkpoint) != NULL) {
+        return encl_fail(ENCL_UNSUPPORTED,
+                         "%s: found a packed model, whose weights are in the layout of a device, expected the "
+                         "checkpoint that it was packed from",
+                         model->path);
+    }
     ENCL_TRY(encl_export_architecture(model, &made.architecture));
     status = encl_export_config(model, made.architecture, &text);
     ENCL_TRY(write_text(status, folder, "config.json", text, &made));

@@ -233,7 +233,12 @@ encl_status encl_head_is_untrained(const encl_model *model, bool *untrained) {
         float initial;
     } initials[] = {{TRANSFORM_GAMMA, 1.0f}, {TRANSFORM_BETA, 0.0f}, {DECODER_BIAS, 0.0f}};
     const encl_head_weights *head = &model->heads[ENCL_HEAD_FILL_MASK];
+    const encl_packed *packed = encl_checkpoint_packed(model->checkpoint);
     *untrained = head->width > 0;
+    if (packed != NULL) {
+        *untrained = packed->mlm_untrained;
+        return ENCL_OK;
+    }
     for (size_t i = 0; i < sizeof initials / sizeof initials[0] && *untrained; i++) {
         const encl_status status = is_constant(&head->weights[initials[i].weight], initials[i].initial, untrained);
         if (status != ENCL_OK) {
@@ -303,8 +308,7 @@ encl_status encl_head_graph(const encl_model *model, encl_head head, encl_graph 
     encl_graph *made = NULL;
     encl_value value = 0;
     *graph = NULL;
-    ENCL_TRY(encl_graph_create(&made));
-    ENCL_TRY(encl_bert_encode(&model->bert, &model->config, made, &value));
+    ENCL_TRY(encl_model_encode(model, &made, &value));
     ENCL_TRY(encl_head_add(model, head, made, value, &value));
     ENCL_TRY(encl_graph_output(made, value));
     *graph = made;

@@ -145,7 +145,7 @@ static void fill_settings(encl_model *model) {
 static encl_status note_archive(encl_model *model) {
     const encl_folder *folder = encl_checkpoint_folder(model->checkpoint);
     const uint64_t inflated = encl_folder_inflated_bytes(folder);
-    if (!encl_folder_is_archive(folder)) {
+    if (!encl_folder_is_archive(folder) || encl_checkpoint_packed(model->checkpoint) != NULL) {
         return ENCL_OK;
     }
     encl_string note = {0};
@@ -179,6 +179,23 @@ static encl_status note_vocabulary(encl_model *model) {
     }
     encl_string_free(&note);
     return status;
+}
+
+static void fill_packed(encl_model *model) {
+    const encl_packed *packed = encl_checkpoint_packed(model->checkpoint);
+    if (packed != NULL) {
+        model->packed = (encl_packed_info){.device = packed->device,
+                                           .products = packed->provider,
+                                           .precision = packed->precision,
+                                           .exact_layers = packed->exact_layers,
+                                           .exact_layer_count = packed->exact_layer_count,
+                                           .weights = packed->count,
+                                           .bytes = packed->bytes,
+                                           .source = packed->source,
+                                           .version = packed->version};
+        model->info.packed = &model->packed;
+        model->info.bytes = (int64_t)packed->bytes;
+    }
 }
 
 static encl_status add_notes(encl_model *model) {
@@ -219,6 +236,7 @@ encl_status encl_model_fill_info(encl_model *model) {
         info->label_count = 0; // the configuration's names, or their defaults, are of no head
     }
     ENCL_TRY(count_tensors(model));
+    fill_packed(model);
     ENCL_TRY(encl_head_is_untrained(model, &info->mlm_untrained));
     ENCL_TRY(add_notes(model));
     info->notes = (const char *const *)model->notes.texts;

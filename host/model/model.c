@@ -4,6 +4,45 @@
 #include <stdlib.h>
 #include <string.h>
 
+// ---- Graphs -----------------------------------------------------------------------------------------------
+
+// Gives a weight of a packed model.
+static encl_status find_packed(void *context, const char *key, const void **data, uint64_t *bytes) {
+    const encl_model *model = context;
+    const encl_packed *packed = encl_checkpoint_packed(model->checkpoint);
+    const encl_packed_weight *weight = encl_packed_find(packed, key);
+    if (weight == NULL) {
+        return encl_fail(ENCL_UNSUPPORTED,
+                         "%s: found no weight '%s'; it was packed on %s for products by %s in %s: pack the model for "
+                         "this device, or use its checkpoint",
+                         model->path, key, packed->device, packed->provider, encl_precision_name(packed->precision));
+    }
+    *data = weight->data;
+    *bytes = weight->bytes;
+    return ENCL_OK;
+}
+
+encl_status encl_model_encode(const encl_model *model, encl_graph **graph, encl_value *hidden) {
+    encl_status status = ENCL_OK;
+    encl_graph *made = NULL;
+    const encl_packed *packed = model->checkpoint != NULL ? encl_checkpoint_packed(model->checkpoint) : NULL;
+    *graph = NULL;
+    ENCL_TRY(encl_graph_create(&made));
+    if (packed != NULL) {
+        encl_graph_use_store(made, &(encl_weight_store){.find = find_packed,
+                                                        .context = (void *)(uintptr_t)model,
+                                                        .precision = packed->precision,
+                                                        .exact_layers = packed->exact_layers,
+                                                        .exact_layer_count = packed->exact_layer_count});
+    }
+    ENCL_TRY(encl_bert_encode(&model->bert, &model->config, made, hidden));
+    *graph = made;
+    made = NULL;
+cleanup:
+    encl_graph_destroy(made);
+    return status;
+}
+
 // ---- Opening ----------------------------------------------------------------------------------------------
 
 static encl_status open_files(encl_model *model) {
@@ -65,6 +104,28 @@ encl_status encl_model_open_shape(const char *shape, uint64_t seed, encl_model *
     made = NULL;
 cleanup:
     encl_model_close(made);
+    return status;
+}
+
+encl_status encl_model_verify(const encl_model *model, encl_status (*proceed)(void), size_t *checked) {
+    encl_status status = ENCL_OK;
+    size_t files = 0;
+    *checked = 0;
+    if (model->checkpoint == NULL) {
+        return ENCL_OK;
+    }
+    ENCL_TRY(encl_folder_verify(encl_checkpoint_folder(model->checkpoint), proceed, &files));
+    for (size_t i = 0; i < encl_checkpoint_count(model->checkpoint); i++) {
+        const encl_tensor *tensor = encl_checkpoint_at(model->checkpoint, i);
+        if (tensor->verify != NULL) {
+            ENCL_TRY(tensor->verify(tensor));
+            encl_tensor_drop(tensor);
+            files++;
+        }
+        ENCL_TRY(proceed != NULL ? proceed() : ENCL_OK);
+    }
+    *checked = files;
+cleanup:
     return status;
 }
 

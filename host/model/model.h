@@ -2,13 +2,14 @@
 #ifndef ENCL_MODEL_MODEL_H
 #define ENCL_MODEL_MODEL_H
 
-#include "host/checkpoint/checkpoint.h"
+#include "host/checkpoint/packed.h"
 #include "host/encl_model.h"
 #include "host/model/bert.h"
 #include "host/model/head.h"
 #include "host/model/sentence.h"
 #include "host/model/state_dict.h"
 #include "host/text/tokenizer.h"
+#include "runtime/base/hash.h"
 
 // Texts that a model owns.
 typedef struct encl_texts {
@@ -36,7 +37,8 @@ struct encl_model {
     encl_task_types task_types;
     encl_bert bert;
     encl_head_weights heads[ENCL_HEADS];
-    void *random; // of a shape: what its weights are drawn from
+    void *random;            // of a shape: what its weights are drawn from
+    encl_packed_info packed; // of a packed model; info points at it
     // What info shows.
     const char *head_names[ENCL_HEADS];
     encl_texts missing;
@@ -46,6 +48,16 @@ struct encl_model {
 
 // The rest of encl_model_open_shape: fills config and bert with seeded random weights.
 encl_status encl_model_randomize(encl_model *model, const char *shape, uint64_t seed);
+
+// A graph that has the model's encoder: *hidden is the last hidden state [T, H]. Weights of a packed model come from
+// its file. The model must outlive the graph and its executables.
+encl_status encl_model_encode(const encl_model *model, encl_graph **graph, encl_value *hidden);
+
+// ---- model_files.c ----------------------------------------------------------------------------------------
+
+// Adds the names of files beside the weights, as they are in the model's folder: of sentence-transformers, and all.
+encl_status encl_model_list_sentence_files(const encl_model *model, encl_texts *names);
+encl_status encl_model_list_files(const encl_model *model, encl_texts *names);
 
 // ---- weights.c --------------------------------------------------------------------------------------------
 
@@ -64,6 +76,12 @@ void encl_model_use_tensor(encl_model *model, const char *name);
 // Finds the encoder's weights: bert.h's, with ERNIE's tasks added.
 encl_status encl_model_collect(encl_model *model);
 bool encl_dtype_is_float(encl_dtype dtype); // what a weight may be
+
+// ---- identity.c -------------------------------------------------------------------------------------------
+
+// A name for the model's numbers: a hash of its configuration and of a few numbers of every tensor, wherever its files
+// lie. Training changes all tensors it touches, so models that were trained apart have other names.
+encl_status encl_model_identity(const encl_model *model, char text[ENCL_HASH_TEXT]);
 
 // ---- info.c -----------------------------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ static const encl_model_shape shapes[] = {
     {"arctic-m", 12, 768, 12, 3072, 30522, 512, 2, "uncased"},
     {"arctic-l", 24, 1024, 16, 4096, 30522, 512, 2, "uncased"},
 };
-enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+enum { SHAPES = sizeof shapes / sizeof shapes[0], LAYERS_MOST = 999 };
 
 const encl_model_shape *encl_model_shapes(size_t *count) {
     *count = SHAPES;
@@ -125,16 +125,36 @@ static encl_status fill_texts(encl_config *config) {
     return status;
 }
 
-encl_status encl_model_randomize(encl_model *model, const char *shape, uint64_t seed) {
-    encl_status status = ENCL_OK;
+// "base" is a row; "base:6" is that row with another number of layers.
+static encl_status find_shape(const char *name, encl_model_shape *found) {
+    const size_t length = strcspn(name, ":");
     const encl_model_shape *row = NULL;
-    streams *all = NULL;
     for (size_t i = 0; i < SHAPES; i++) {
-        row = strcmp(shapes[i].name, shape) == 0 ? &shapes[i] : row;
+        const bool same = strlen(shapes[i].name) == length && strncmp(shapes[i].name, name, length) == 0;
+        row = same ? &shapes[i] : row;
     }
     if (row == NULL) {
-        return unknown(shape);
+        return unknown(name);
     }
+    *found = *row;
+    if (name[length] == ':') {
+        char *end = NULL;
+        const char *digits = name + length + 1;
+        const long layers = strtol(digits, &end, 10);
+        if (*digits < '0' || *digits > '9' || *end != '\0' || layers < 1 || layers > LAYERS_MOST) {
+            return encl_fail(ENCL_INVALID, "shape '%s': found '%s' layers, expected 1 … %d", name, digits, LAYERS_MOST);
+        }
+        found->layers = (int32_t)layers;
+    }
+    return ENCL_OK;
+}
+
+encl_status encl_model_randomize(encl_model *model, const char *shape, uint64_t seed) {
+    encl_status status = ENCL_OK;
+    encl_model_shape sizes = {0};
+    const encl_model_shape *row = &sizes;
+    streams *all = NULL;
+    ENCL_TRY(find_shape(shape, &sizes));
     encl_config *c = &model->config;
     c->layers = row->layers;
     c->hidden = row->hidden;

@@ -60,8 +60,7 @@ encl_status encl_model_embed_graph(const encl_model *model, const encl_embed_opt
     options = options == NULL ? &default_options : options;
     const bool normalize =
         options->normalize == ENCL_CHOICE_MODEL ? model->sentence.normalize : options->normalize == ENCL_CHOICE_YES;
-    ENCL_TRY(encl_graph_create(&made));
-    ENCL_TRY(encl_bert_encode(&model->bert, &model->config, made, &value));
+    ENCL_TRY(encl_model_encode(model, &made, &value));
     if (!options->tokens) {
         ENCL_TRY(add_pooling(model, options, made, value, &value));
         ENCL_TRY(add_dense(model, options, made, &value));

@@ -54,8 +54,7 @@ static encl_status make_graph(const encl_model *model, int32_t top_k, encl_graph
     encl_graph *made = NULL;
     encl_value value = 0;
     *graph = NULL;
-    ENCL_TRY(encl_graph_create(&made));
-    ENCL_TRY(encl_bert_encode(&model->bert, &model->config, made, &value));
+    ENCL_TRY(encl_model_encode(model, &made, &value));
     ENCL_TRY(encl_head_add(model, ENCL_HEAD_FILL_MASK, made, value, &value));
     ENCL_TRY(encl_graph_top_k(made, value, top_k, &value));
     ENCL_TRY(encl_graph_output(made, value));

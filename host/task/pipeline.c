@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "host/task/batch.h"
 #include "runtime/base/log.h"
@@ -15,6 +16,7 @@ struct encl_pipeline {
     const encl_device *device;
     encl_graph *graph;
     encl_executable_options options; // its capacity is lowered where the device's memory ends
+    bool *exact_layers;              // what they point to: the caller's may go
     encl_executable *executable;     // NULL after a failure that could not be mended
     encl_executable_info info;       // of the last one
     encl_result_rows rows;
@@ -40,6 +42,20 @@ static encl_status check_capacity(const encl_pipeline *p) {
     return ENCL_OK;
 }
 
+static encl_status copy_options(encl_pipeline *p, const encl_executable_options *options) {
+    p->options = options != NULL ? *options : (encl_executable_options){0};
+    if (p->options.exact_layers == NULL) {
+        return ENCL_OK;
+    }
+    const size_t count = p->options.exact_layer_count;
+    const encl_status status = encl_allocate(count, sizeof *p->exact_layers, (void **)&p->exact_layers);
+    if (status == ENCL_OK && count > 0) {
+        memcpy(p->exact_layers, p->options.exact_layers, count * sizeof *p->exact_layers);
+    }
+    p->options.exact_layers = p->exact_layers;
+    return status;
+}
+
 static encl_status make_executable(encl_pipeline *p) {
     encl_status status = encl_executable_create(p->device, p->graph, &p->options, &p->executable);
     if (status == ENCL_OK) {
@@ -58,7 +74,7 @@ encl_status encl_pipeline_create(const encl_device *device, encl_graph **graph, 
     p->device = device;
     p->graph = *graph;
     *graph = NULL;
-    p->options = options != NULL ? *options : (encl_executable_options){0};
+    ENCL_TRY(copy_options(p, options));
     p->rows = rows;
     p->max_length = max_length;
     p->depth = p->options.depth == 1 ? 1 : MOST_IN_FLIGHT;
@@ -82,6 +98,7 @@ void encl_pipeline_destroy(encl_pipeline *p) {
     }
     encl_executable_destroy(p->executable);
     encl_graph_destroy(p->graph);
+    free(p->exact_layers);
     free(p);
 }
 

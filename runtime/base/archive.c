@@ -5,6 +5,7 @@
 
 #include <zip.h>
 
+#include "runtime/base/crc32.h"
 #include "runtime/base/folder.h"
 #include "runtime/base/log.h"
 #include "runtime/base/thread.h"
@@ -27,6 +28,7 @@ typedef struct member {
     uint64_t index;   // libzip's
     uint64_t size;
     uint64_t compressed;
+    uint32_t crc;
     uint16_t method;
     bool encrypted;
 } member;
@@ -194,7 +196,7 @@ static int printable_length(const char *name) {
 }
 
 static encl_status read_member(encl_archive *archive, uint64_t index, member *read) {
-    const uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
+    const uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_CRC;
     zip_stat_t stat;
     zip_stat_init(&stat);
     // Raw: names in old code pages stay the bytes that they are.
@@ -207,11 +209,11 @@ static encl_status read_member(encl_archive *archive, uint64_t index, member *re
                          archive->place, printable_length(name), name);
     }
     if ((stat.valid & needed) != needed) {
-        return encl_fail(ENCL_FORMAT, "%s/%s: found a zip member without size or compression, expected both",
+        return encl_fail(ENCL_FORMAT, "%s/%s: found a zip member without size, checksum or compression, expected them",
                          archive->place, name);
     }
     const bool encrypted = (stat.valid & ZIP_STAT_ENCRYPTION_METHOD) != 0 && stat.encryption_method != ZIP_EM_NONE;
-    *read = (member){name, index, stat.size, stat.comp_size, stat.comp_method, encrypted};
+    *read = (member){name, index, stat.size, stat.comp_size, stat.crc, stat.comp_method, encrypted};
     return ENCL_OK;
 }
 
@@ -473,5 +475,23 @@ encl_status encl_archive_map(const encl_archive *archive, size_t index, encl_fil
     if (status != ENCL_OK) {
         encl_file_unmap(file);
     }
+    return status;
+}
+
+encl_status encl_archive_verify(const encl_archive *archive, size_t index) {
+    const member *found = &archive->members[index];
+    encl_file file;
+    encl_status status = encl_archive_map(archive, index, &file);
+    if (status == ENCL_OK && found->method == ZIP_CM_STORE) {
+        const uint32_t crc = encl_crc32(0, file.data, file.size);
+        if (crc != found->crc) {
+            status = encl_fail(ENCL_FORMAT,
+                               "%s/%s: found bytes with the checksum %08x, the zip's list says %08x: "
+                               "the file is damaged",
+                               archive->place, found->name, (unsigned)crc, (unsigned)found->crc);
+        }
+        encl_file_advise_drop(&file, 0, file.size);
+    }
+    encl_file_unmap(&file);
     return status;
 }

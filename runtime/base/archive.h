@@ -28,6 +28,8 @@ uint64_t encl_archive_size(const encl_archive *archive, size_t index);  // as th
 // encl_file_unmap frees, its checksum compared. UNSUPPORTED for other compressions and encryption. A mapped file may
 // outlive the archive, not the archive's file.
 encl_status encl_archive_map(const encl_archive *archive, size_t index, encl_file *file);
+// Reads the member and compares its checksum: FORMAT where it differs.
+encl_status encl_archive_verify(const encl_archive *archive, size_t index);
 uint64_t encl_archive_inflated_bytes(const encl_archive *archive); // by encl_archive_map so far
 
 #endif

@@ -9,9 +9,9 @@
 #include "runtime/base/folder.h"
 
 // What shows that a folder is a model's.
-static const char *const marks[] = {"config.json",  "bert_config*.json", "model_config.json",
-                                    "modules.json", "*.index",           "*.safetensors",
-                                    "*.bin",        "*.pdparams"};
+static const char *const marks[] = {"config.json",  "bert_config*.json", "model_config.json", "encl.json",
+                                    "modules.json", "*.index",           "*.safetensors",     "*.bin",
+                                    "*.pdparams"};
 
 bool encl_archive_is_torch(const encl_archive *archive) {
     for (size_t i = 0; i < encl_archive_count(archive); i++) {

@@ -452,3 +452,22 @@ cleanup:
     free(place);
     return status;
 }
+
+encl_status encl_folder_verify(const encl_folder *folder, encl_status (*proceed)(void), size_t *files) {
+    const size_t count = folder->archive != NULL ? encl_archive_count(folder->archive) : 0;
+    *files = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (encl_text_ends(encl_archive_name(folder->archive, i), "/")) {
+            continue;
+        }
+        encl_status status = encl_archive_verify(folder->archive, i);
+        if (status == ENCL_OK && proceed != NULL) {
+            status = proceed();
+        }
+        if (status != ENCL_OK) {
+            return status;
+        }
+        *files += 1;
+    }
+    return ENCL_OK;
+}

@@ -40,6 +40,10 @@ encl_status encl_folder_read(const encl_folder *folder, const char *name, size_t
 // Reads and parses a file of at most `limit` bytes whose top value must be an object (json.h). Caller deletes *json.
 encl_status encl_folder_read_json(const encl_folder *folder, const char *name, size_t limit, struct cJSON **json);
 
+// Reads every file of the zip that the folder is in and compares its checksum; a folder on disk has none: *files is 0.
+// proceed() is asked between files and ends it with its status; NULL: nothing is asked.
+encl_status encl_folder_verify(const encl_folder *folder, encl_status (*proceed)(void), size_t *files);
+
 // True for a relative path none of whose parts leads up.
 bool encl_path_is_inside(const char *path);
 

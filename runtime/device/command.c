@@ -5,13 +5,34 @@
 
 #include "runtime/base/memory.h"
 
-encl_status encl_buffer_create(const encl_device *device, size_t bytes, encl_buffer *buffer) {
+static encl_status create_buffer(const encl_device *device, cl_mem_flags flags, size_t bytes, encl_buffer *buffer) {
     cl_int error = CL_SUCCESS;
     *buffer = NULL;
-    cl_mem made = clCreateBuffer(encl_device_context(device), CL_MEM_READ_WRITE, bytes == 0 ? 4 : bytes, NULL, &error);
+    cl_mem made = clCreateBuffer(encl_device_context(device), flags, bytes == 0 ? 4 : bytes, NULL, &error);
     if (error != CL_SUCCESS) {
         encl_status status = encl_cl_fail(error, "clCreateBuffer");
         return encl_fail_context(status, "a buffer of %zu bytes", bytes);
+    }
+    *buffer = made;
+    return ENCL_OK;
+}
+
+encl_status encl_buffer_create(const encl_device *device, size_t bytes, encl_buffer *buffer) {
+    return create_buffer(device, CL_MEM_READ_WRITE, bytes, buffer);
+}
+
+encl_status encl_buffer_create_shared(const encl_device *device, size_t bytes, encl_buffer *buffer) {
+    return create_buffer(device, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, bytes, buffer);
+}
+
+encl_status encl_buffer_over(const encl_device *device, const void *memory, size_t bytes, encl_buffer *buffer) {
+    cl_int error = CL_SUCCESS;
+    *buffer = NULL;
+    cl_mem made = clCreateBuffer(encl_device_context(device), CL_MEM_READ_ONLY | CL_MEM_USE_HOST_PTR, bytes,
+                                 (void *)(uintptr_t)memory, &error);
+    if (error != CL_SUCCESS) {
+        encl_status status = encl_cl_fail(error, "clCreateBuffer");
+        return encl_fail_context(status, "a buffer over %zu bytes of the host's", bytes);
     }
     *buffer = made;
     return ENCL_OK;
@@ -49,6 +70,26 @@ encl_status encl_queue_read(encl_queue queue, encl_buffer buffer, size_t offset,
                             encl_command *command) {
     return check(clEnqueueReadBuffer(queue, buffer, CL_FALSE, offset, bytes, host, 0, NULL, command),
                  "clEnqueueReadBuffer");
+}
+
+encl_status encl_queue_map(encl_queue queue, encl_buffer buffer, size_t bytes, void **host, encl_command *command) {
+    cl_int error = CL_SUCCESS;
+    *host =
+        clEnqueueMapBuffer(queue, buffer, CL_FALSE, CL_MAP_WRITE_INVALIDATE_REGION, 0, bytes, 0, NULL, command, &error);
+    if (error != CL_SUCCESS) {
+        *host = NULL;
+    }
+    return check(error, "clEnqueueMapBuffer");
+}
+
+encl_status encl_queue_unmap(encl_queue queue, encl_buffer buffer, void *host) {
+    return check(clEnqueueUnmapMemObject(queue, buffer, host, 0, NULL, NULL), "clEnqueueUnmapMemObject");
+}
+
+encl_status encl_queue_copy(encl_queue queue, encl_buffer source, encl_buffer destination, size_t offset,
+                            size_t bytes) {
+    return check(clEnqueueCopyBuffer(queue, source, destination, 0, offset, bytes, 0, NULL, NULL),
+                 "clEnqueueCopyBuffer");
 }
 
 encl_status encl_entry_arguments(encl_entry entry, const encl_argument *arguments, size_t count) {

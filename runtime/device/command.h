@@ -12,6 +12,11 @@ typedef cl_kernel encl_entry; // a kernel function of a program: encl_program_ke
 
 // Device memory; 0 bytes make a buffer of a few. The device must be acquired. *buffer is NULL on failure.
 encl_status encl_buffer_create(const encl_device *device, size_t bytes, encl_buffer *buffer);
+// Device memory that is the host's at `memory`, which kernels only read and which must stay as it is until the buffer
+// is released. Some drivers copy what does not begin on a page of 4 KiB.
+encl_status encl_buffer_over(const encl_device *device, const void *memory, size_t bytes, encl_buffer *buffer);
+// The same in memory that the host reaches without a copy where the device can, for encl_queue_map.
+encl_status encl_buffer_create_shared(const encl_device *device, size_t bytes, encl_buffer *buffer);
 // A part of a buffer, from an offset that is a multiple of the device's base_alignment. It keeps the whole alive.
 encl_status encl_buffer_part(encl_buffer whole, size_t offset, size_t bytes, encl_buffer *part);
 void encl_buffer_release(encl_buffer buffer); // NULL is allowed
@@ -22,6 +27,13 @@ encl_status encl_queue_write(encl_queue queue, encl_buffer buffer, size_t offset
                              encl_command *command);
 encl_status encl_queue_read(encl_queue queue, encl_buffer buffer, size_t offset, size_t bytes, void *host,
                             encl_command *command);
+// Gives the first bytes of a buffer to the host, to be written, once the commands before are over: *host may be used
+// from when `command` is, until unmap gives it back to the device. What the buffer held is lost. *host is NULL on
+// failure.
+encl_status encl_queue_map(encl_queue queue, encl_buffer buffer, size_t bytes, void **host, encl_command *command);
+encl_status encl_queue_unmap(encl_queue queue, encl_buffer buffer, void *host);
+// From the beginning of one buffer to a place in another.
+encl_status encl_queue_copy(encl_queue queue, encl_buffer source, encl_buffer destination, size_t offset, size_t bytes);
 // A launch of any kernel function, without an operator's grid and arguments (for those see runtime/op/kernel.h).
 // Arguments hold for all launches after them; an entry is used by one thread at a time.
 typedef struct encl_argument {

@@ -247,7 +247,8 @@ encl_status encl_driver_try(const char *library, int32_t *platforms) {
         return encl_fail(ENCL_UNSUPPORTED, "%s: found no clIcdGetPlatformIDsKHR, expected an OpenCL driver", library);
     }
     const cl_int error = list(0, NULL, &count);
-    if (error != CL_SUCCESS && error != CL_PLATFORM_NOT_FOUND_KHR) {
+    // Intel's driver for GPUs says CL_OUT_OF_HOST_MEMORY where it finds none.
+    if (error != CL_SUCCESS && error != CL_PLATFORM_NOT_FOUND_KHR && error != CL_OUT_OF_HOST_MEMORY) {
         // cppcheck-suppress resourceLeak // never closed, see above
         return encl_cl_fail(error, "clIcdGetPlatformIDsKHR");
     }

@@ -1,5 +1,6 @@
 #include "runtime/graph/executable.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,8 +34,7 @@ static void set_capacity(encl_executable *e, const encl_capacity *wanted, int32_
 static uint64_t weight_bytes(const encl_schedule *schedule) {
     uint64_t bytes = 0;
     for (size_t i = 0; i < schedule->weight_count; i++) {
-        const encl_weight_plan *w = &schedule->weights[i];
-        bytes += (uint64_t)w->rows * (uint64_t)(w->columns == 0 ? 1 : w->columns) * sizeof(float);
+        bytes += encl_weight_bytes(&schedule->weights[i], schedule->weights[i].rows);
     }
     return bytes;
 }
@@ -209,6 +209,35 @@ static encl_status check_library(const encl_device *device, encl_lowering *lower
     return ENCL_OK;
 }
 
+// Of the products in the executable's precision, else of all.
+static const char *provider(const encl_schedule *schedule) {
+    const char *name = "none";
+    for (size_t i = 0; i < schedule->step_count; i++) {
+        const encl_step *step = &schedule->steps[i];
+        if (step->op == ENCL_OP_LINEAR) {
+            name = step->library ? "clblast" : encl_family_name(step->rows[0]->family);
+            if (step->shape.precision != ENCL_PRECISION_FP32) {
+                break;
+            }
+        }
+    }
+    return name;
+}
+
+// The numbers of exact layers, where that says something: "3,7".
+static void list_exact_layers(const encl_lowering *lowering, char text[ENCL_EXACT_LAYERS_TEXT]) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < lowering->exact_layer_count && lowering->precision != ENCL_PRECISION_FP32; i++) {
+        char number[24];
+        const int length = snprintf(number, sizeof number, "%s%zu", used == 0 ? "" : ",", i);
+        if (lowering->exact_layers[i] && used + (size_t)length < ENCL_EXACT_LAYERS_TEXT) {
+            memcpy(text + used, number, (size_t)length + 1);
+            used += (size_t)length;
+        }
+    }
+}
+
 // Chooses families and providers, then lowers and builds until every kernel passes its self-check.
 static encl_status compile(encl_executable *e, const encl_graph *graph, const encl_executable_options *options) {
     encl_status status = ENCL_OK;
@@ -221,10 +250,18 @@ static encl_status compile(encl_executable *e, const encl_graph *graph, const en
         return encl_fail(ENCL_INVALID, "kernel family '%s', expected plain, tile or group", family);
     }
     e->info.same_bits = encl_kernel_keeps_bits(options->same_bits, info->type);
+    lowering.float_width = encl_device_get_info(e->device)->native_float_width;
     lowering.one_order = e->info.same_bits;
     lowering.library = encl_kernel_prefers_library(options->gemm, lowering.family, e->info.same_bits);
     lowering.family_asked = options->family != NULL;
     lowering.gemm_asked = options->gemm != ENCL_GEMM_AUTO;
+    lowering.precision = options->precision;
+    lowering.exact_layers = options->exact_layers;
+    lowering.exact_layer_count = options->exact_layers == NULL ? 0 : options->exact_layer_count;
+    if (options->gemm == ENCL_GEMM_CLBLAST && options->precision != ENCL_PRECISION_FP32) {
+        return encl_fail(ENCL_INVALID, "CLBlast multiplies in float32 only, so it cannot serve precision %s",
+                         encl_precision_name(options->precision));
+    }
     if (lowering.library && options->same_bits == ENCL_SAME_BITS_ON) {
         return encl_fail(ENCL_INVALID, "CLBlast states no order of summation, so it cannot serve --same-bits");
     }
@@ -246,12 +283,10 @@ static encl_status compile(encl_executable *e, const encl_graph *graph, const en
         }
         ENCL_TRY(status);
     }
-    e->info.gemm = lowering.library ? "clblast" : "none";
-    for (size_t i = 0; i < e->schedule->step_count && !lowering.library; i++) {
-        if (e->schedule->steps[i].op == ENCL_OP_LINEAR) {
-            e->info.gemm = encl_family_name(e->schedule->steps[i].rows[0]->family);
-        }
-    }
+    e->info.gemm = provider(e->schedule);
+    e->info.precision = options->precision;
+    e->info.low_products = e->schedule->low_products;
+    list_exact_layers(&lowering, e->info.exact_layers);
     e->info.nodes = e->schedule->step_count;
     e->info.outputs = e->schedule->output_count;
     e->info.programs = (int32_t)e->kernels.count;
@@ -264,25 +299,25 @@ cleanup:
     return status;
 }
 
-static encl_status upload(encl_executable *e, const encl_graph *graph) {
-    const encl_kernel *pack = NULL;
-    for (size_t i = 0; i < e->kernels.count; i++) {
-        if (e->kernels.kernels[i].row->op == ENCL_OP_PACK) {
-            pack = &e->kernels.kernels[i];
-        }
+static encl_status make_weights(encl_executable *e, const encl_graph *graph) {
+    encl_status status = encl_packed_keys(graph, e->schedule, &e->keys);
+    if (status != ENCL_OK) {
+        return status;
     }
-    return encl_weights_upload(e->device, graph, e->schedule, pack, &e->weights, &e->info.weight_bytes);
+    return graph->store.find != NULL
+               ? encl_packed_take(e->device, graph, e->schedule, e->keys, &e->weights, &e->info.weight_bytes)
+               : encl_weights_upload(e->device, graph, e->schedule, &e->kernels, &e->weights, &e->info.weight_bytes);
 }
 
 encl_status encl_executable_create(const encl_device *device, const encl_graph *graph,
                                    const encl_executable_options *options, encl_executable **executable) {
-    static const encl_executable_options defaults = {0};
+    encl_executable_options settled = options == NULL ? (encl_executable_options){0} : *options;
     encl_status status = ENCL_OK;
     encl_executable *e = NULL;
     int32_t tokens = 0;
     int64_t start = encl_clock_ns();
     *executable = NULL;
-    options = options == NULL ? &defaults : options;
+    options = &settled;
     if (options->depth < 0 || options->depth > ENCL_MOST_SLOTS || options->capacity.tokens < 0 ||
         options->capacity.sequences < 0 || options->capacity.selected < 0 || options->capacity.panels < 0) {
         return encl_fail(ENCL_INVALID, "depth %d or a capacity is out of range", (int)options->depth);
@@ -291,6 +326,7 @@ encl_status encl_executable_create(const encl_device *device, const encl_graph *
         return encl_fail(ENCL_INVALID, "a capacity of %d tokens, GPUs take at most %d work-groups in a row",
                          (int)options->capacity.tokens, (int)most_gpu_tokens);
     }
+    ENCL_TRY(encl_packed_options(graph, &settled));
     ENCL_TRY(encl_allocate(1, sizeof *e, (void **)&e));
     e->device = device;
     e->on_profile = options->on_profile;
@@ -307,7 +343,7 @@ encl_status encl_executable_create(const encl_device *device, const encl_graph *
     start = encl_clock_ns();
     tokens = default_tokens(e);
     ENCL_TRY(plan_memory(e, &options->capacity, &tokens));
-    ENCL_TRY(upload(e, graph));
+    ENCL_TRY(make_weights(e, graph));
     e->info.upload_ns = encl_clock_ns() - start;
     start = encl_clock_ns();
     ENCL_TRY(find_memory(e, &options->capacity, tokens));
@@ -334,6 +370,7 @@ void encl_executable_destroy(encl_executable *e) {
     }
     free_memory(e);
     encl_weights_free(e->weights, e->schedule == NULL ? 0 : e->schedule->weight_count);
+    encl_packed_free_keys(e->keys, e->schedule == NULL ? 0 : e->schedule->weight_count);
     encl_kernels_close(&e->kernels);
     encl_schedule_destroy(e->schedule);
     if (e->acquired) {

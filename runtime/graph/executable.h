@@ -4,6 +4,7 @@
 
 #include "runtime/base/thread.h"
 #include "runtime/graph/kernels.h"
+#include "runtime/graph/packed.h"
 #include "runtime/graph/plan.h"
 #include "runtime/graph/weights.h"
 #include "runtime/op/library.h"
@@ -49,6 +50,7 @@ struct encl_executable {
     encl_schedule *schedule;
     encl_kernel_set kernels;
     encl_device_weight *weights;
+    char **keys; // [weight_count] what the weights are (encl_executable_weight_key)
     encl_plan plan;
     encl_buffer *slabs;   // [plan.slab_count]
     encl_buffer *tensors; // [tensor_count] sub-buffers of the slabs

@@ -51,7 +51,8 @@ struct encl_graph {
     encl_value *outputs;
     size_t output_count, output_capacity;
     int32_t layer;
-    bool exact; // of linear nodes to come
+    bool exact;              // of linear nodes to come
+    encl_weight_store store; // find NULL: weights are read from their sources
 };
 
 static inline const encl_node *encl_graph_node(const encl_graph *graph, encl_value value) {

@@ -36,9 +36,8 @@ cleanup:
     return status;
 }
 
-static encl_status want_all(encl_kernel_set *set, const encl_schedule *schedule, const bool *quarantined) {
+static encl_status want_all(encl_kernel_set *set, const encl_schedule *schedule) {
     encl_status status = ENCL_OK;
-    bool panels = false;
     for (size_t i = 0; i < schedule->step_count; i++) {
         const encl_step *step = &schedule->steps[i];
         for (size_t j = 0; j < step->row_count; j++) {
@@ -46,15 +45,8 @@ static encl_status want_all(encl_kernel_set *set, const encl_schedule *schedule,
         }
     }
     for (size_t i = 0; i < schedule->weight_count; i++) {
-        panels = panels || schedule->weights[i].layout == ENCL_LAYOUT_PANELS;
-    }
-    if (panels) {
-        const encl_shape shape = {0};
-        const encl_kernel_row *row = NULL;
-        if (encl_kernel_candidates(ENCL_OP_PACK, &shape, ENCL_FAMILY_PLAIN, quarantined, &row, 1) == 0) {
-            return encl_fail(ENCL_UNSUPPORTED, "no kernel serves pack on this device");
-        }
-        ENCL_TRY(want(set, row, &shape));
+        const encl_shape shape = {.precision = schedule->weights[i].format.precision};
+        ENCL_TRY(schedule->weights[i].pack != NULL ? want(set, schedule->weights[i].pack, &shape) : ENCL_OK);
     }
 cleanup:
     return status;
@@ -143,7 +135,7 @@ encl_status encl_kernels_open(const encl_device *device, const encl_schedule *sc
     build_work work = {.device = device, .set = &made};
     size_t count = 0;
     *again = false;
-    ENCL_TRY(want_all(&made, schedule, quarantined));
+    ENCL_TRY(want_all(&made, schedule));
     count = made.count;
     ENCL_TRY(encl_allocate(count, sizeof *work.outcomes, (void **)&work.outcomes));
     encl_parallel(count, build_threads(device), make_one, &work);

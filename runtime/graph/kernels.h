@@ -12,7 +12,7 @@ typedef struct encl_kernel_set {
     char failure[512]; // of a row that was quarantined; "" where none was
 } encl_kernel_set;
 
-// Builds (or loads) all kernels of the schedule and PACK where weights lie in panels, on several threads; then checks
+// Builds (or loads) all kernels of the schedule, and those that pack its weights, on several threads; then checks
 // each against the C reference, which launches it with its real local size, and saves what was built. A row that does
 // not build or fails its check is marked in quarantined[row index] with a warning, and *again is set: the schedule
 // must be made anew without it. `set` is zero before the first call, and keeps `failure` where a call does not fill it.

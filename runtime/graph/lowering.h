@@ -40,19 +40,31 @@ static inline encl_operand encl_input_operand(encl_input input) {
 // What counts the rows of a value that are computed.
 encl_count encl_lower_rows_of(const encl_lowerer *l, encl_value value);
 encl_status encl_lower_add_tensor(encl_lowerer *l, encl_count count, int32_t width, int32_t *index);
-// Chooses the step's kernel rows. A LINEAR step keeps every tile height of the best row's family and order.
+// Adds a weight. Its layout, sources and parts are said; rows and columns follow from the sources, of which one that is
+// -1 has `zeros` rows.
+encl_status encl_lower_add_weight(encl_lowerer *l, const encl_weight_plan *weight, int64_t zeros,
+                                  encl_operand *operand);
+// Chooses the step's kernel rows. A LINEAR step keeps every tile height of the best row's family, format and order.
 encl_status encl_lower_choose_rows(encl_lowerer *l, encl_step *step);
+// Chooses the kernel row that packs a weight in panels.
+encl_status encl_lower_choose_pack(encl_lowerer *l, encl_weight_plan *weight);
 // Adds a step, with rows chosen where it has none.
 encl_status encl_lower_add_step(encl_lowerer *l, encl_step *step);
 // The tensor that holds exactly these rows of a value; gathers them once where the value has more.
 encl_status encl_lower_tensor_of(encl_lowerer *l, encl_value value, encl_count rows, int32_t *tensor);
-// One product of the linear nodes values[0 … count), which share their input and rows, side by side. residual: a tensor
-// to add, -1: none; padded: rows are kept apart for the product that reads them.
-encl_status encl_lower_linear(encl_lowerer *l, const encl_value *values, int32_t count, encl_activation activation,
-                              int32_t residual, bool padded, int32_t *tensor);
-
 // why.c: says in words why the step's rows, or the library, serve.
 encl_status encl_lower_say_why(encl_lowerer *l, encl_step *step);
+
+// schedule_linear.c
+// What a linear node's product computes in.
+encl_precision encl_lower_precision(const encl_lowerer *l, encl_value linear);
+// One product of the linear nodes values[0 … count), which share their input, rows and precision, side by side.
+// residual: a tensor to add, -1: none; padded: rows are kept apart for the product that reads them.
+encl_status encl_lower_linear(encl_lowerer *l, const encl_value *values, int32_t count, encl_activation activation,
+                              int32_t residual, bool padded, int32_t *tensor);
+encl_status encl_lower_linear_node(encl_lowerer *l, encl_value value);
+encl_status encl_lower_activation(encl_lowerer *l, encl_value value, const encl_node *node);
+encl_status encl_lower_add(encl_lowerer *l, encl_value value, const encl_node *node);
 
 // schedule_attention.c
 encl_status encl_lower_attention(encl_lowerer *l, encl_value value, const encl_node *node);

@@ -88,7 +88,8 @@ static encl_profile_record describe(const encl_event *run, const encl_step *step
                                 .fused = fused_into(step),
                                 .rows = shape->rows - shape->first_row,
                                 .columns = shape->columns,
-                                .depth = shape->depth};
+                                .depth = shape->depth,
+                                .precision = shape->precision};
     encl_operator_work work = {.tokens = (int32_t)run->counts[ENCL_COUNT_TOKENS]};
     if (step->op == ENCL_OP_ATTENTION) {
         work.pairs = run->keys[step->count - ENCL_COUNT_BLOCKS_ALL];
@@ -123,8 +124,7 @@ static encl_status run_linear(const encl_executable *e, encl_event *run, encl_qu
                               int32_t rows, encl_buffer *buffers) {
     encl_status status = ENCL_OK;
     const encl_device_weight *weight = &e->weights[step->operands[1].index];
-    const size_t row = encl_kernel_choose_height(step->rows, step->row_count, rows,
-                                                 encl_device_get_info(e->device)->native_float_width);
+    const size_t row = encl_kernel_choose_height(step->rows, step->row_count, rows);
     for (size_t part = 0; part < weight->part_count; part++) {
         encl_shape shape = step->shape;
         buffers[1] = weight->parts[part].buffer;

@@ -30,37 +30,54 @@ encl_status encl_lower_add_tensor(encl_lowerer *l, encl_count count, int32_t wid
     return ENCL_OK;
 }
 
-static encl_status add_weights(encl_lowerer *l, encl_weight_layout layout, const int32_t *sources, int32_t count,
-                               int32_t parts, int64_t zeros, encl_operand *operand) {
+encl_status encl_lower_add_weight(encl_lowerer *l, const encl_weight_plan *weight, int64_t zeros,
+                                  encl_operand *operand) {
     encl_schedule *s = l->schedule;
     encl_status status =
         encl_reserve((void **)&s->weights, &s->weight_capacity, s->weight_count + 1, sizeof *s->weights);
     if (status != ENCL_OK) {
         return status;
     }
-    encl_weight_plan plan = {.layout = layout, .source_count = count, .parts = parts};
-    for (int32_t i = 0; i < count; i++) {
-        plan.sources[i] = sources[i];
-        plan.rows += sources[i] < 0 ? zeros : l->graph->weights[sources[i]].rows;
-        plan.columns = sources[i] < 0 ? 0 : l->graph->weights[sources[i]].columns;
+    encl_weight_plan plan = *weight;
+    for (int32_t i = 0; i < plan.source_count; i++) {
+        const encl_weight *source = plan.sources[i] < 0 ? NULL : &l->graph->weights[plan.sources[i]];
+        plan.rows += source == NULL ? zeros : source->rows;
+        plan.columns = source == NULL ? 0 : source->columns;
     }
     *operand = (encl_operand){ENCL_OPERAND_WEIGHT, (int32_t)s->weight_count};
     s->weights[s->weight_count++] = plan;
     return ENCL_OK;
 }
 
-static encl_status add_weight(encl_lowerer *l, int32_t source, encl_operand *operand) {
-    return add_weights(l, ENCL_LAYOUT_ROWS, &source, 1, 1, 0, operand);
+static encl_status add_rows(encl_lowerer *l, int32_t source, int32_t parts, encl_operand *operand) {
+    const encl_weight_plan rows = {.sources = {source}, .source_count = 1, .parts = parts};
+    return encl_lower_add_weight(l, &rows, 0, operand);
 }
 
 encl_status encl_lower_choose_rows(encl_lowerer *l, encl_step *step) {
-    step->row_count = encl_kernel_choose_rows(step->op, &step->shape, l->lowering->family, l->lowering->quarantined,
-                                              l->lowering->one_order, step->rows, ENCL_STEP_ROWS);
-    if (step->row_count == 0) {
-        return encl_fail(ENCL_UNSUPPORTED, "no kernel serves %s with columns %d and head size %d on this device",
-                         encl_operator_name(step->op), (int)step->shape.columns, (int)step->shape.head_size);
+    const encl_lowering *how = l->lowering;
+    const encl_shape *s = &step->shape;
+    step->row_count = encl_kernel_choose_rows(step->op, s, how->family, how->float_width, how->quarantined,
+                                              how->one_order, step->rows, ENCL_STEP_ROWS);
+    if (step->row_count > 0) {
+        return ENCL_OK;
     }
-    return ENCL_OK;
+    if (s->precision != ENCL_PRECISION_FP32) {
+        return encl_fail(ENCL_UNSUPPORTED, "precision %s: no kernel serves %s with columns %d on this device",
+                         encl_precision_name(s->precision), encl_operator_name(step->op), (int)s->columns);
+    }
+    return encl_fail(ENCL_UNSUPPORTED, "no kernel serves %s with columns %d and head size %d on this device",
+                     encl_operator_name(step->op), (int)s->columns, (int)s->head_size);
+}
+
+encl_status encl_lower_choose_pack(encl_lowerer *l, encl_weight_plan *weight) {
+    if (l->graph->store.find != NULL) {
+        return ENCL_OK; // nothing is packed
+    }
+    encl_step pack = {.op = ENCL_OP_PACK, .shape.precision = weight->format.precision};
+    const encl_status status = encl_lower_choose_rows(l, &pack);
+    weight->pack = status == ENCL_OK ? pack.rows[0] : NULL;
+    return status;
 }
 
 encl_status encl_lower_add_step(encl_lowerer *l, encl_step *step) {
@@ -114,146 +131,6 @@ encl_status encl_lower_tensor_of(encl_lowerer *l, encl_value value, encl_count r
     return ENCL_OK;
 }
 
-static encl_status emit_epilogue(encl_lowerer *l, int32_t product, int32_t out, encl_operand bias, int32_t residual,
-                                 encl_activation activation, encl_count count, int32_t width) {
-    encl_step step = {.op = ENCL_OP_EPILOGUE, .count = count};
-    step.shape.columns = width;
-    step.shape.activation = activation;
-    step.shape.residual = residual >= 0;
-    step.operands[0] = encl_tensor_operand(product);
-    step.operands[1] = bias;
-    step.operands[2] = encl_tensor_operand(residual >= 0 ? residual : product);
-    step.operands[3] = encl_tensor_operand(out);
-    return encl_lower_add_step(l, &step);
-}
-
-// Rows a multiple of 4 KiB apart fall into one set of a first-level cache, and a tile reads a column of rows at a time:
-// what only a product reads gets its rows a cache line further apart.
-static int32_t padded_width(const encl_lowerer *l, int32_t width) {
-    const bool aliases = width % (4096 / (int32_t)sizeof(float)) == 0;
-    return aliases && l->lowering->family == ENCL_FAMILY_TILE ? width + 16 : width;
-}
-
-encl_status encl_lower_linear(encl_lowerer *l, const encl_value *values, int32_t count, encl_activation activation,
-                              int32_t residual, bool padded, int32_t *tensor) {
-    encl_status status = ENCL_OK;
-    const encl_node *first = encl_graph_node(l->graph, values[0]);
-    const encl_count rows = encl_lower_rows_of(l, values[0]);
-    int32_t matrices[ENCL_WEIGHT_SOURCES];
-    int32_t biases[ENCL_WEIGHT_SOURCES];
-    encl_step step = {.op = ENCL_OP_LINEAR, .count = rows, .library = l->lowering->library};
-    encl_shape *s = &step.shape;
-    encl_operand bias;
-    int32_t x = -1;
-    for (int32_t i = 0; i < count; i++) {
-        const encl_node *node = encl_graph_node(l->graph, values[i]);
-        matrices[i] = node->weights[0];
-        biases[i] = node->weights[1];
-        s->columns += node->width;
-    }
-    s->depth = encl_graph_node(l->graph, first->inputs[0])->width;
-    s->out_stride = padded && !step.library ? padded_width(l, s->columns) : s->columns;
-    s->activation = activation;
-    s->residual = residual >= 0;
-    ENCL_TRY(encl_lower_tensor_of(l, first->inputs[0], rows, &x));
-    s->x_stride = l->schedule->tensors[x].width;
-    ENCL_TRY(encl_lower_add_tensor(l, rows, s->out_stride, tensor));
-    ENCL_TRY(add_weights(l, step.library ? ENCL_LAYOUT_ROWS : ENCL_LAYOUT_PANELS, matrices, count, INT32_MAX, 0,
-                         &step.operands[1]));
-    ENCL_TRY(add_weights(l, ENCL_LAYOUT_ROWS, biases, count, 1, first->width, &bias));
-    step.operands[0] = encl_tensor_operand(x);
-    step.operands[4] = encl_tensor_operand(*tensor);
-    if (step.library) {
-        s->activation = ENCL_ACTIVATION_NONE;
-        s->residual = false;
-        ENCL_TRY(encl_lower_add_step(l, &step));
-        ENCL_TRY(emit_epilogue(l, *tensor, *tensor, bias, residual, activation, rows, s->columns));
-    } else {
-        step.operands[2] = bias;
-        step.operands[3] = encl_tensor_operand(residual >= 0 ? residual : *tensor);
-        ENCL_TRY(encl_lower_add_step(l, &step));
-    }
-cleanup:
-    return status;
-}
-
-// True where the value has one user, of this kind, and is not read back.
-static bool ends_in(const encl_lowerer *l, encl_value value, encl_node_kind kind) {
-    return l->uses[value - 1] == 1 && l->user[value - 1] != 0 &&
-           encl_graph_node(l->graph, l->user[value - 1])->kind == kind;
-}
-
-static encl_status lower_linear(encl_lowerer *l, encl_value value) {
-    if (ends_in(l, value, ENCL_NODE_ACTIVATION) || ends_in(l, value, ENCL_NODE_ADD) ||
-        ends_in(l, value, ENCL_NODE_ATTENTION)) {
-        l->pendings[value - 1] = (encl_pending_product){value, ENCL_ACTIVATION_NONE};
-        return ENCL_OK;
-    }
-    return encl_lower_linear(l, &value, 1, ENCL_ACTIVATION_NONE, -1, false, &l->places[value - 1].tensor);
-}
-
-static encl_status lower_activation(encl_lowerer *l, encl_value value, const encl_node *node) {
-    encl_status status = ENCL_OK;
-    encl_pending_product *before = &l->pendings[node->inputs[0] - 1];
-    int32_t *out = &l->places[value - 1].tensor;
-    int32_t x = -1;
-    encl_operand zeros;
-    if (before->linear != 0 && before->activation == ENCL_ACTIVATION_NONE) {
-        const encl_value linear = before->linear;
-        before->linear = 0;
-        if (ends_in(l, value, ENCL_NODE_ADD)) {
-            l->pendings[value - 1] = (encl_pending_product){linear, node->activation};
-            return ENCL_OK;
-        }
-        return encl_lower_linear(l, &linear, 1, node->activation, -1, ends_in(l, value, ENCL_NODE_LINEAR), out);
-    }
-    const int32_t none = -1;
-    ENCL_TRY(encl_lower_tensor_of(l, node->inputs[0], encl_lower_rows_of(l, value), &x));
-    ENCL_TRY(encl_lower_add_tensor(l, encl_lower_rows_of(l, value), node->width, out));
-    ENCL_TRY(add_weights(l, ENCL_LAYOUT_ROWS, &none, 1, 1, node->width, &zeros));
-    ENCL_TRY(emit_epilogue(l, x, *out, zeros, -1, node->activation, encl_lower_rows_of(l, value), node->width));
-cleanup:
-    return status;
-}
-
-// A pending product that no epilogue took is emitted as it stands.
-static encl_status flush(encl_lowerer *l, encl_value value) {
-    encl_pending_product *p = &l->pendings[value - 1];
-    if (p->linear == 0) {
-        return ENCL_OK;
-    }
-    const encl_value linear = p->linear;
-    p->linear = 0;
-    return encl_lower_linear(l, &linear, 1, p->activation, -1, false, &l->places[value - 1].tensor);
-}
-
-static encl_status lower_add(encl_lowerer *l, encl_value value, const encl_node *node) {
-    encl_status status = ENCL_OK;
-    const encl_count rows = encl_lower_rows_of(l, value);
-    int32_t *out = &l->places[value - 1].tensor;
-    const int first = l->pendings[node->inputs[0] - 1].linear != 0 ? 0 : 1;
-    encl_pending_product *product = &l->pendings[node->inputs[first] - 1];
-    const encl_value other = node->inputs[1 - first];
-    int32_t residual = -1;
-    ENCL_TRY(flush(l, other));
-    ENCL_TRY(encl_lower_tensor_of(l, other, rows, &residual));
-    if (product->linear != 0) {
-        const encl_value linear = product->linear;
-        product->linear = 0;
-        ENCL_TRY(encl_lower_linear(l, &linear, 1, product->activation, residual, false, out));
-    } else {
-        const int32_t none = -1;
-        int32_t x = -1;
-        encl_operand zeros;
-        ENCL_TRY(encl_lower_tensor_of(l, node->inputs[first], rows, &x));
-        ENCL_TRY(encl_lower_add_tensor(l, rows, node->width, out));
-        ENCL_TRY(add_weights(l, ENCL_LAYOUT_ROWS, &none, 1, 1, node->width, &zeros));
-        ENCL_TRY(emit_epilogue(l, x, *out, zeros, residual, ENCL_ACTIVATION_NONE, rows, node->width));
-    }
-cleanup:
-    return status;
-}
-
 static int32_t smaller(int32_t limit, int64_t rows) {
     return rows < limit ? (int32_t)rows : limit;
 }
@@ -269,9 +146,9 @@ static encl_status lower_embed(encl_lowerer *l, encl_value value, const encl_nod
     s->max_position = smaller(s->max_position, weights[node->weights[1]].rows);
     s->types = smaller(s->types, weights[node->weights[2]].rows);
     // The word table may need several buffers; operands 1 … 3 are its further parts.
-    ENCL_TRY(add_weights(l, ENCL_LAYOUT_ROWS, &node->weights[0], 1, ENCL_WORD_PARTS, 0, &step.operands[0]));
+    ENCL_TRY(add_rows(l, node->weights[0], ENCL_WORD_PARTS, &step.operands[0]));
     for (size_t i = 1; i < ENCL_NODE_WEIGHTS; i++) {
-        ENCL_TRY(add_weight(l, node->weights[i], &step.operands[3 + i]));
+        ENCL_TRY(add_rows(l, node->weights[i], 1, &step.operands[3 + i]));
     }
     step.operands[8] = encl_input_operand(ENCL_INPUT_IDS);
     step.operands[9] = encl_input_operand(ENCL_INPUT_TYPES);
@@ -326,8 +203,8 @@ static encl_status lower_rows(encl_lowerer *l, encl_value value, const encl_node
     ENCL_TRY(encl_lower_add_tensor(l, step.count, node->width, out));
     step.operands[0] = encl_tensor_operand(x);
     if (norm) {
-        ENCL_TRY(add_weight(l, node->weights[0], &step.operands[1]));
-        ENCL_TRY(add_weight(l, node->weights[1], &step.operands[2]));
+        ENCL_TRY(add_rows(l, node->weights[0], 1, &step.operands[1]));
+        ENCL_TRY(add_rows(l, node->weights[1], 1, &step.operands[2]));
     }
     step.operands[encl_operator_output(step.op)] = encl_tensor_operand(*out);
     ENCL_TRY(encl_lower_add_step(l, &step));
@@ -342,11 +219,11 @@ static encl_status lower_node(encl_lowerer *l, encl_value value) {
     case ENCL_NODE_EMBED:
         return lower_embed(l, value, node);
     case ENCL_NODE_LINEAR:
-        return lower_linear(l, value);
+        return encl_lower_linear_node(l, value);
     case ENCL_NODE_ACTIVATION:
-        return lower_activation(l, value, node);
+        return encl_lower_activation(l, value, node);
     case ENCL_NODE_ADD:
-        return lower_add(l, value, node);
+        return encl_lower_add(l, value, node);
     case ENCL_NODE_ATTENTION:
         return encl_lower_attention(l, value, node);
     case ENCL_NODE_SELECT:

@@ -52,17 +52,18 @@ typedef struct encl_operand {
     int32_t index;
 } encl_operand;
 
-// An activation tensor in the arena: [count + row padding, width] floats.
+// An activation tensor in the arena: [count + row padding, width] words of 4 bytes.
 typedef struct encl_tensor_plan {
     encl_count count;
-    int32_t width; // floats from one row to the next: the columns, and padding where that speeds reading
+    int32_t width; // words from one row to the next: floats, or what QUANTIZE writes; and padding where that speeds
+                   // reading
     int32_t first_step, last_step; // the steps between which it must stand
 } encl_tensor_plan;
 
 // A weight on the device: graph weights one below the other (Q over K over V), in one layout.
 typedef enum encl_weight_layout {
     ENCL_LAYOUT_ROWS,   // as given: tables, vectors, and matrices for CLBlast
-    ENCL_LAYOUT_PANELS, // [⌈N/32⌉][K][32]
+    ENCL_LAYOUT_PANELS, // [⌈N/32⌉] panels (encl_panel_words)
 } encl_weight_layout;
 
 enum { ENCL_WEIGHT_SOURCES = 3, ENCL_STEP_ROWS = 4, ENCL_ROW_PADDING = 16 };
@@ -71,9 +72,11 @@ typedef struct encl_weight_plan {
     encl_weight_layout layout;
     int32_t sources[ENCL_WEIGHT_SOURCES]; // graph weights; -1: zeros (a product without bias)
     int32_t source_count;
-    int64_t rows;    // of all sources
-    int64_t columns; // 0: a vector
-    int32_t parts;   // most buffers it may lie in
+    int64_t rows;                // of all sources
+    int64_t columns;             // 0: a vector
+    int32_t parts;               // most buffers it may lie in
+    encl_product_format format;  // PANELS: of the product
+    const encl_kernel_row *pack; // PANELS: the row that writes them
 } encl_weight_plan;
 
 typedef struct encl_step {
@@ -102,6 +105,7 @@ typedef struct encl_schedule {
     } * outputs;
     size_t output_count;
     bool inputs[ENCL_INPUTS];  // which arrays the steps read
+    int32_t low_products;      // LINEAR steps that do not compute in float32
     bool selects_first;        // a node reads first tokens
     bool pools_first;          // pooling reads first rows without a kernel of its own
     int32_t queries;           // query rows in a block of the attention work lists
@@ -113,8 +117,12 @@ typedef struct encl_schedule {
 
 typedef struct encl_lowering {
     encl_family family;
-    bool library;            // matrix products by CLBlast
-    bool one_order;          // all rows of a step must share one order id
+    uint32_t float_width;     // of the device's registers, for the width of tiles; 0: unknown
+    bool library;             // matrix products in float32 by CLBlast
+    bool one_order;           // all rows of a step must share one order id
+    encl_precision precision; // of products that are not kept exact
+    const bool *exact_layers; // [exact_layer_count] layers whose products are
+    size_t exact_layer_count;
     const bool *quarantined; // [encl_kernel_row_count]; NULL: none
     bool family_asked;       // the caller named the family,
     bool gemm_asked;         // the provider of products

@@ -7,6 +7,7 @@ static bool same_product(const encl_lowerer *l, encl_value a, encl_value b) {
     return l->pendings[a - 1].linear == a && l->pendings[b - 1].linear == b && a != b &&
            encl_graph_node(l->graph, a)->inputs[0] == encl_graph_node(l->graph, b)->inputs[0] &&
            encl_lower_rows_of(l, a) == encl_lower_rows_of(l, b) &&
+           encl_lower_precision(l, a) == encl_lower_precision(l, b) &&
            (encl_graph_node(l->graph, a)->weights[1] < 0) == (encl_graph_node(l->graph, b)->weights[1] < 0);
 }
 

@@ -5,33 +5,51 @@
 
 #include "runtime/device/device.h"
 
-// Chunks in flight: while the device takes one, the host reads the next.
+// Chunks in flight: while the device takes one, the host reads the next. They are small enough to stay in the caches
+// of a CPU device until they are laid out, and are checked in pieces that do not leave the core's own.
 enum { SLOTS = 2 };
-static const size_t chunk_bytes = (size_t)8 << 20;
+static const size_t chunk_bytes = (size_t)1 << 20;
+static const size_t piece_bytes = (size_t)128 << 10;
 // PoCL compiles a kernel once more for grids of 65,536 and beyond.
-static const int64_t chunk_rows = 32768;
+static const int64_t most_rows = 32768;
+
+// Memory that host and device share, and take turns with.
+typedef struct slot {
+    encl_buffer staging;
+    float *host;         // where the host writes it; NULL while it is the device's
+    encl_command mapped; // from when on the host may; NULL: it knows
+} slot;
 
 typedef struct upload {
     const encl_device *device;
     const encl_graph *graph;
-    const encl_kernel *pack;
+    const encl_kernel_set *kernels;
     encl_queue queue;
     size_t chunk_floats;
-    float *host[SLOTS];
-    encl_buffer staging[SLOTS]; // made when a weight in panels comes
-    encl_command done[SLOTS];
-    size_t slot;
+    slot slots[SLOTS];
+    size_t next;
 } upload;
 
-static encl_status wait_slot(upload *u, size_t slot) {
+// Asks for the slot, once the device is done with it.
+static encl_status ask_slot(const upload *u, slot *s) {
+    return encl_queue_map(u->queue, s->staging, u->chunk_floats * sizeof(float), (void **)&s->host, &s->mapped);
+}
+
+static encl_status wait_slot(slot *s) {
     encl_status status = ENCL_OK;
-    if (u->done[slot] != NULL) {
-        ENCL_TRY(encl_command_wait(u->done[slot]));
+    if (s->mapped != NULL) {
+        ENCL_TRY(encl_command_wait(s->mapped));
     }
 cleanup:
-    encl_command_release(u->done[slot]);
-    u->done[slot] = NULL;
+    encl_command_release(s->mapped);
+    s->mapped = NULL;
     return status;
+}
+
+static encl_status give_slot(const upload *u, slot *s) {
+    float *host = s->host;
+    s->host = NULL;
+    return encl_queue_unmap(u->queue, s->staging, host);
 }
 
 static int64_t width_of(int64_t columns) {
@@ -58,45 +76,68 @@ static encl_status check_finite(const encl_weight *weight, int64_t row, const fl
     return ENCL_OK;
 }
 
-static encl_status write_chunk(upload *u, const encl_weight_plan *plan, const encl_weight_part *part, int64_t row,
-                               int64_t count, size_t slot) {
+// Reads rows of a weight, or zeroes where nothing is its source, and checks them while they are in the cache.
+static encl_status fill(const encl_weight *source, int64_t first, int64_t count, size_t width, float *floats) {
     encl_status status = ENCL_OK;
-    const size_t width = (size_t)width_of(plan->columns);
-    const size_t bytes = (size_t)count * width * sizeof(float);
-    const size_t in_part = (size_t)(row - part->first_row);
-    if (plan->layout == ENCL_LAYOUT_ROWS) {
-        ENCL_TRY(encl_queue_write(u->queue, part->buffer, in_part * width * sizeof(float), bytes, u->host[slot],
-                                  &u->done[slot]));
-    } else {
-        encl_shape shape = {.rows = (int32_t)count, .depth = (int32_t)width, .first_column = (int32_t)in_part};
-        if (u->staging[slot] == NULL) {
-            ENCL_TRY(encl_buffer_create(u->device, u->chunk_floats * sizeof(float), &u->staging[slot]));
-        }
-        ENCL_TRY(encl_queue_write(u->queue, u->staging[slot], 0, bytes, u->host[slot], NULL));
-        const encl_buffer buffers[] = {u->staging[slot], part->buffer};
-        ENCL_TRY(encl_kernel_enqueue(u->pack, u->queue, &shape, buffers, &u->done[slot]));
+    const int64_t most = (int64_t)(piece_bytes / sizeof(float) / width);
+    if (source == NULL) {
+        memset(floats, 0, (size_t)count * width * sizeof(float));
+        return ENCL_OK;
     }
-    ENCL_TRY(encl_queue_flush(u->queue));
+    for (int64_t done = 0; done < count;) {
+        const int64_t left = count - done;
+        const int64_t rows = most < 1 ? 1 : left < most ? left : most;
+        float *piece = floats + (size_t)done * width;
+        ENCL_TRY(source->read(source->context, first + done, rows, piece));
+        ENCL_TRY(check_finite(source, first + done, piece, (size_t)rows * width));
+        done += rows;
+    }
 cleanup:
     return status;
+}
+
+// Has the device lay out the rows of a chunk.
+static encl_status place_chunk(const upload *u, const encl_weight_plan *plan, const encl_weight_part *part, int64_t row,
+                               int64_t count, const slot *s) {
+    const size_t width = (size_t)width_of(plan->columns);
+    const size_t in_part = (size_t)(row - part->first_row);
+    if (plan->layout == ENCL_LAYOUT_ROWS) {
+        return encl_queue_copy(u->queue, s->staging, part->buffer, in_part * width * sizeof(float),
+                               (size_t)count * width * sizeof(float));
+    }
+    const encl_product_format *format = &plan->format;
+    const encl_shape shape = {.rows = (int32_t)count,
+                              .depth = (int32_t)width,
+                              .first_column = (int32_t)in_part,
+                              .precision = format->precision,
+                              .levels = format->levels,
+                              .limit = format->limit,
+                              .short_words = format->short_words};
+    const encl_buffer buffers[] = {s->staging, part->buffer};
+    return encl_kernel_enqueue(encl_kernels_find(u->kernels, plan->pack, &shape), u->queue, &shape, buffers, NULL);
 }
 
 static encl_status upload_chunk(upload *u, const encl_weight_plan *plan, const encl_weight_part *part,
                                 const encl_weight *source, int64_t source_row, int64_t row, int64_t count) {
     encl_status status = ENCL_OK;
-    const size_t slot = u->slot;
-    const size_t floats = (size_t)count * (size_t)width_of(plan->columns);
-    u->slot = (slot + 1) % SLOTS;
-    ENCL_TRY(wait_slot(u, slot));
-    if (source == NULL) {
-        memset(u->host[slot], 0, floats * sizeof(float));
-    } else {
-        ENCL_TRY(source->read(source->context, source_row, count, u->host[slot]));
-        ENCL_TRY(check_finite(source, source_row, u->host[slot], floats));
-    }
-    ENCL_TRY(write_chunk(u, plan, part, row, count, slot));
+    slot *s = &u->slots[u->next];
+    u->next = (u->next + 1) % SLOTS;
+    ENCL_TRY(wait_slot(s));
+    ENCL_TRY(fill(source, source_row, count, (size_t)width_of(plan->columns), s->host));
+    ENCL_TRY(give_slot(u, s));
+    ENCL_TRY(place_chunk(u, plan, part, row, count, s));
+    ENCL_TRY(ask_slot(u, s));
+    ENCL_TRY(encl_queue_flush(u->queue));
 cleanup:
     return status;
+}
+
+uint64_t encl_weight_bytes(const encl_weight_plan *plan, int64_t rows) {
+    const int64_t width = width_of(plan->columns);
+    const int64_t words = plan->layout == ENCL_LAYOUT_PANELS
+                              ? (rows + ENCL_PANEL - 1) / ENCL_PANEL * encl_panel_words(plan->format.precision, width)
+                              : rows * width;
+    return (uint64_t)words * 4;
 }
 
 // Buffers for a weight: one where it fits the largest allocation, else as many as needed.
@@ -104,17 +145,14 @@ static encl_status make_parts(const upload *u, const encl_weight_plan *plan, enc
                               uint64_t *bytes) {
     encl_status status = ENCL_OK;
     const encl_device_info *info = encl_device_get_info(u->device);
-    const bool panels = plan->layout == ENCL_LAYOUT_PANELS;
-    const uint64_t row_bytes = (uint64_t)width_of(plan->columns) * sizeof(float);
-    int64_t rows = (int64_t)(info->max_allocation / row_bytes);
-    if (panels) {
-        rows = rows / ENCL_PANEL * ENCL_PANEL;
-    }
+    const int64_t unit = plan->layout == ENCL_LAYOUT_PANELS ? ENCL_PANEL : 1;
+    const uint64_t unit_bytes = encl_weight_bytes(plan, unit);
+    int64_t rows = (int64_t)(info->max_allocation / unit_bytes) * unit;
     rows = rows < plan->rows ? rows : plan->rows;
     if (rows < 1 || (plan->rows + rows - 1) / rows > plan->parts) {
         return encl_fail(ENCL_DEVICE_MEMORY,
                          "a weight of %lld rows of %llu bytes does not fit %d buffers of at most %llu bytes",
-                         (long long)plan->rows, (unsigned long long)row_bytes, (int)plan->parts,
+                         (long long)plan->rows, (unsigned long long)(unit_bytes / (uint64_t)unit), (int)plan->parts,
                          (unsigned long long)info->max_allocation);
     }
     weight->part_rows = rows;
@@ -124,18 +162,28 @@ static encl_status make_parts(const upload *u, const encl_weight_plan *plan, enc
         encl_weight_part *part = &weight->parts[i];
         part->first_row = (int64_t)i * rows;
         part->rows = plan->rows - part->first_row < rows ? plan->rows - part->first_row : rows;
-        const uint64_t stored =
-            panels ? (uint64_t)((part->rows + ENCL_PANEL - 1) / ENCL_PANEL) * ENCL_PANEL : (uint64_t)part->rows;
-        ENCL_TRY(encl_buffer_create(u->device, stored * row_bytes, &part->buffer));
+        const uint64_t part_bytes = encl_weight_bytes(plan, part->rows);
+        ENCL_TRY(encl_buffer_create(u->device, part_bytes, &part->buffer));
         weight->part_count = i + 1;
-        *bytes += stored * row_bytes;
-        if (stored != (uint64_t)part->rows) {
-            const uint64_t panel_bytes = ENCL_PANEL * row_bytes;
-            ENCL_TRY(encl_queue_zero(u->queue, part->buffer, stored * row_bytes - panel_bytes, panel_bytes));
+        *bytes += part_bytes;
+        if (part->rows % unit != 0) {
+            ENCL_TRY(encl_queue_zero(u->queue, part->buffer, part_bytes - unit_bytes, unit_bytes));
         }
     }
 cleanup:
     return status;
+}
+
+// Rows in the next chunk of a weight: to the end of the source, of the part, or of what a chunk holds; of a weight in
+// panels to the end of one, if there is one, so that the next chunk begins a panel.
+static int64_t chunk_rows(const upload *u, const encl_weight_plan *plan, const encl_weight_part *part, int64_t row,
+                          int64_t left) {
+    int64_t count = (int64_t)u->chunk_floats / width_of(plan->columns);
+    count = count < most_rows ? count : most_rows;
+    count = count < left ? count : left;
+    count = count < part->first_row + part->rows - row ? count : part->first_row + part->rows - row;
+    const int64_t whole = (row - part->first_row + count) / ENCL_PANEL * ENCL_PANEL - (row - part->first_row);
+    return plan->layout == ENCL_LAYOUT_PANELS && whole > 0 ? whole : count;
 }
 
 static encl_status upload_weight(upload *u, const encl_weight_plan *plan, encl_device_weight *weight, uint64_t *bytes) {
@@ -147,10 +195,7 @@ static encl_status upload_weight(upload *u, const encl_weight_plan *plan, encl_d
         const int64_t rows = source == NULL ? plan->rows / plan->source_count : source->rows;
         for (int64_t done = 0; done < rows;) {
             const encl_weight_part *part = &weight->parts[row / weight->part_rows];
-            int64_t count = (int64_t)u->chunk_floats / width_of(plan->columns);
-            count = count < chunk_rows ? count : chunk_rows;
-            count = count < rows - done ? count : rows - done;
-            count = count < part->first_row + part->rows - row ? count : part->first_row + part->rows - row;
+            const int64_t count = chunk_rows(u, plan, part, row, rows - done);
             ENCL_TRY(upload_chunk(u, plan, part, source, done, row, count));
             done += count;
             row += count;
@@ -174,17 +219,18 @@ static encl_status start(upload *u, const encl_schedule *schedule) {
     u->chunk_floats = u->chunk_floats < total ? u->chunk_floats : total;
     u->chunk_floats = u->chunk_floats > longest ? u->chunk_floats : longest;
     for (size_t i = 0; i < SLOTS; i++) {
-        ENCL_TRY(encl_allocate(u->chunk_floats, sizeof(float), (void **)&u->host[i]));
+        ENCL_TRY(encl_buffer_create_shared(u->device, u->chunk_floats * sizeof(float), &u->slots[i].staging));
+        ENCL_TRY(ask_slot(u, &u->slots[i]));
     }
 cleanup:
     return status;
 }
 
 encl_status encl_weights_upload(const encl_device *device, const encl_graph *graph, const encl_schedule *schedule,
-                                const encl_kernel *pack, encl_device_weight **weights, uint64_t *bytes) {
+                                const encl_kernel_set *kernels, encl_device_weight **weights, uint64_t *bytes) {
     encl_status status = ENCL_OK;
     encl_device_weight *made = NULL;
-    upload u = {.device = device, .graph = graph, .pack = pack, .queue = encl_device_queue(device)};
+    upload u = {.device = device, .graph = graph, .kernels = kernels, .queue = encl_device_queue(device)};
     *weights = NULL;
     *bytes = 0;
     ENCL_TRY(encl_allocate(schedule->weight_count, sizeof *made, (void **)&made));
@@ -193,7 +239,7 @@ encl_status encl_weights_upload(const encl_device *device, const encl_graph *gra
         ENCL_TRY(upload_weight(&u, &schedule->weights[i], &made[i], bytes));
     }
     for (size_t i = 0; i < SLOTS; i++) {
-        ENCL_TRY(wait_slot(&u, i));
+        ENCL_TRY(wait_slot(&u.slots[i]));
     }
     *weights = made;
     made = NULL;
@@ -203,10 +249,16 @@ cleanup:
         (void)encl_queue_drain(u.queue);
     }
     for (size_t i = 0; i < SLOTS; i++) {
-        encl_command_drain(u.done[i]);
-        encl_command_release(u.done[i]);
-        encl_buffer_release(u.staging[i]);
-        free(u.host[i]);
+        slot *s = &u.slots[i];
+        encl_command_drain(s->mapped);
+        encl_command_release(s->mapped);
+        if (s->host != NULL) {
+            (void)encl_queue_unmap(u.queue, s->staging, s->host);
+        }
+    }
+    (void)encl_queue_drain(u.queue);
+    for (size_t i = 0; i < SLOTS; i++) {
+        encl_buffer_release(u.slots[i].staging);
     }
     encl_weights_free(made, schedule->weight_count);
     return status;

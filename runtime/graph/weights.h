@@ -2,7 +2,7 @@
 #ifndef ENCL_GRAPH_WEIGHTS_H
 #define ENCL_GRAPH_WEIGHTS_H
 
-#include "runtime/graph/schedule.h"
+#include "runtime/graph/kernels.h"
 
 typedef struct encl_weight_part {
     encl_buffer buffer;
@@ -16,10 +16,12 @@ typedef struct encl_device_weight {
     int64_t part_rows; // of every part but the last
 } encl_device_weight;
 
-// `pack` is the PACK kernel; NULL where no weight of the schedule lies in panels. The device must be acquired.
-// *bytes is what all weights take on the device.
+// Bytes of `rows` rows of a weight on the device.
+uint64_t encl_weight_bytes(const encl_weight_plan *plan, int64_t rows);
+
+// kernels: the schedule's. The device must be acquired. *bytes is what all weights take on the device.
 encl_status encl_weights_upload(const encl_device *device, const encl_graph *graph, const encl_schedule *schedule,
-                                const encl_kernel *pack, encl_device_weight **weights, uint64_t *bytes);
+                                const encl_kernel_set *kernels, encl_device_weight **weights, uint64_t *bytes);
 void encl_weights_free(encl_device_weight *weights, size_t count);
 
 #endif

@@ -22,7 +22,7 @@ static encl_status keep_text(encl_schedule *s, encl_string *text, const char **k
 
 // A row that would have been taken before the chosen one.
 static bool is_better(const encl_lowering *lowering, const encl_kernel_row *row, const encl_kernel_row *chosen) {
-    if (row->op != chosen->op) {
+    if (row->op != chosen->op || row->format.precision != chosen->format.precision) {
         return false;
     }
     return row->family == chosen->family ? row->rank > chosen->rank
@@ -39,7 +39,7 @@ static encl_status say_row(const encl_lowering *lowering, const encl_step *step,
             continue;
         }
         if (!encl_kernel_serves(row, &step->shape)) {
-            unfit = row;
+            unfit = unfit == NULL ? row : unfit;
         } else if (lowering->quarantined != NULL && lowering->quarantined[i]) {
             return encl_string_format(text, "%s failed here", row->name);
         }
@@ -61,14 +61,21 @@ static encl_status say_row(const encl_lowering *lowering, const encl_step *step,
 // Which heights there are to choose from at every run, and that others were left out.
 static encl_status say_height(const encl_lowering *lowering, const encl_step *step, size_t row, encl_string *text) {
     encl_status status = ENCL_OK;
-    size_t candidates = 0;
-    const encl_family family = step->rows[0]->family;
-    for (size_t i = 0; i < encl_kernel_row_count; i++) {
+    size_t heights = 0; // of this width
+    size_t widths = 0;  // rows of another one
+    const encl_kernel_row *chosen = step->rows[0];
+    const int32_t columns = encl_kernel_tile_columns(chosen);
+    for (size_t i = 0; i < encl_kernel_row_count && step->op == ENCL_OP_LINEAR; i++) {
         const encl_kernel_row *other = &encl_kernel_rows[i];
-        candidates += other->op == step->op && other->family == family && encl_kernel_serves(other, &step->shape) &&
-                              (lowering->quarantined == NULL || !lowering->quarantined[i])
-                          ? 1
-                          : 0;
+        if (other->op == step->op && other->family == chosen->family && encl_kernel_serves(other, &step->shape) &&
+            other->format.precision == step->shape.precision &&
+            (lowering->quarantined == NULL || !lowering->quarantined[i])) {
+            heights += encl_kernel_tile_columns(other) == columns;
+            widths += encl_kernel_tile_columns(other) != columns;
+        }
+    }
+    if (widths > 0) {
+        ENCL_TRY(encl_string_format(text, "; %d columns fit the registers", (int)columns));
     }
     if (step->row_count > 1) {
         ENCL_TRY(
@@ -78,7 +85,7 @@ static encl_status say_height(const encl_lowering *lowering, const encl_step *st
         }
         ENCL_TRY(encl_string_format(text, ")"));
     }
-    if (candidates > step->row_count && step->op == ENCL_OP_LINEAR && lowering->one_order) {
+    if (heights > step->row_count && lowering->one_order) {
         ENCL_TRY(encl_string_format(text, "; one order for same bits"));
     }
 cleanup:

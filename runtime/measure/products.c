@@ -148,10 +148,10 @@ encl_product_choice encl_product_choose(const encl_device *device, encl_gemm gem
     choice.library = encl_kernel_prefers_library(gemm, family, keeps);
     if (!choice.library) {
         const encl_kernel_row *rows[16];
-        const size_t count = encl_kernel_choose_rows(ENCL_OP_LINEAR, &check.shape, family, NULL, keeps, rows,
-                                                     sizeof rows / sizeof rows[0]);
         const uint32_t width = encl_device_get_info(device)->native_float_width;
-        choice.row = count > 0 ? rows[encl_kernel_choose_height(rows, count, product->m, width)] : NULL;
+        const size_t count = encl_kernel_choose_rows(ENCL_OP_LINEAR, &check.shape, family, width, NULL, keeps, rows,
+                                                     sizeof rows / sizeof rows[0]);
+        choice.row = count > 0 ? rows[encl_kernel_choose_height(rows, count, product->m)] : NULL;
     }
     return choice;
 }

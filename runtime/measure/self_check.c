@@ -37,23 +37,23 @@ const char *encl_self_check_row_operator(const encl_kernel_row *row) {
 
 const encl_kernel_row *encl_self_check_row_instead(const encl_device *device, const encl_kernel_row *row,
                                                    const encl_kernel_row *const *failed, size_t count) {
-    enum { MOST = 32 };
     encl_shape shape = {.columns = 768, .depth = 768, .head_size = 64};
-    const encl_kernel_row *rows[MOST];
+    const encl_kernel_row *instead = NULL;
     encl_family family = ENCL_FAMILY_PLAIN;
+    bool *out = NULL;
+    if (encl_allocate(encl_kernel_row_count, sizeof *out, (void **)&out) != ENCL_OK) {
+        return NULL;
+    }
     encl_family_parse(encl_device_family(device), &family);
     encl_kernel_take_format(row, &shape);
-    const size_t there = encl_kernel_candidates(row->op, &shape, family, NULL, rows, MOST);
-    for (size_t i = 0; i < there && i < MOST; i++) {
-        bool out = rows[i] == row;
-        for (size_t j = 0; j < count; j++) {
-            out = out || rows[i] == failed[j];
-        }
-        if (!out) {
-            return rows[i];
-        }
+    out[row - encl_kernel_rows] = true;
+    for (size_t i = 0; i < count; i++) {
+        out[failed[i] - encl_kernel_rows] = true;
     }
-    return NULL;
+    (void)encl_kernel_choose_rows(row->op, &shape, family, encl_device_get_info(device)->native_float_width, out, true,
+                                  &instead, 1);
+    free(out);
+    return instead;
 }
 
 // A node as models have it: what a row is built for.

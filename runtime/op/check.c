@@ -41,6 +41,11 @@ void encl_check_small(const encl_kernel_row *row, const encl_shape *node, encl_c
     s->depth = 19;
     s->heads = 2;
     s->epsilon = 1e-12f;
+    if (row->op == ENCL_OP_PACK) {
+        // Whole blocks of the tile family and tails.
+        s->rows = ENCL_PANEL + 14;
+        s->depth = 64 + 19;
+    }
     if (row->op == ENCL_OP_TOP_K) {
         s->columns = ENCL_TOP_K_SEGMENT + 19;
     }

@@ -121,49 +121,104 @@ static bool has_its_keys(const encl_kernel_row *row, const encl_shape *shape, en
            encl_kernel_candidates(ENCL_OP_KEYS, shape, family, quarantined, &keys, 1) > 0;
 }
 
+int32_t encl_kernel_tile_rows(const encl_kernel_row *row) {
+    return row->grid[0].axis == ENCL_AXIS_ROWS ? row->grid[0].block : 1;
+}
+
+int32_t encl_kernel_tile_columns(const encl_kernel_row *row) {
+    return row->grid[1].axis == ENCL_AXIS_COLUMNS ? row->grid[1].block : 0;
+}
+
+// Vector registers by the floats in one.
+static uint32_t register_count(uint32_t float_width) {
+#if defined(__aarch64__)
+    (void)float_width;
+    return 32;
+#else
+    return float_width >= 16 ? 32 : 16; // x86: AVX-512 has 32
+#endif
+}
+
+bool encl_kernel_fits_registers(const encl_kernel_row *row, uint32_t float_width) {
+    if (row->family != ENCL_FAMILY_TILE || float_width == 0) {
+        return true;
+    }
+    // A tile of attention is as wide as two registers of the width that its height is meant for.
+    const uint32_t vectors =
+        row->op == ENCL_OP_LINEAR ? ((uint32_t)encl_kernel_tile_columns(row) + float_width - 1) / float_width : 2;
+    const uint32_t height = (uint32_t)(row->op == ENCL_OP_LINEAR ? encl_kernel_tile_rows(row) : row->queries);
+    return height * vectors + vectors + 1 <= register_count(float_width);
+}
+
+// The row of found, best first, that a step is built upon; the rows of other families only serve where those of the
+// first one's do not.
+static const encl_kernel_row *choose_leader(const encl_kernel_row *const *found, size_t count, uint32_t float_width) {
+    const encl_kernel_row *leader = count > 0 ? found[0] : NULL;
+    for (size_t i = 0; i < count && found[i]->family == found[0]->family; i++) {
+        leader = found[i];
+        if (encl_kernel_fits_registers(leader, float_width)) {
+            break;
+        }
+    }
+    return leader;
+}
+
+// Nor is a product whose operands nothing makes.
+static bool has_its_operands(const encl_kernel_row *row, const encl_shape *shape, encl_family family,
+                             const bool *quarantined) {
+    if (row->op != ENCL_OP_LINEAR) {
+        return true;
+    }
+    const encl_kernel_row *maker = NULL;
+    const encl_shape weight = {.precision = row->format.precision};
+    const encl_shape x = {.precision = row->format.precision, .columns = shape->depth};
+    return encl_kernel_candidates(ENCL_OP_PACK, &weight, family, quarantined, &maker, 1) > 0 &&
+           (row->format.x == ENCL_NUMBERS_FLOATS ||
+            encl_kernel_candidates(ENCL_OP_QUANTIZE, &x, family, quarantined, &maker, 1) > 0);
+}
+
 static bool same_format(const encl_product_format *a, const encl_product_format *b) {
     return a->precision == b->precision && a->x == b->x && a->levels == b->levels && a->limit == b->limit &&
            a->short_words == b->short_words;
 }
 
-size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_family family, const bool *quarantined,
-                               bool one_order, const encl_kernel_row **rows, size_t capacity) {
+// A row may stand beside the leader as another height of its product.
+static bool is_height_of(const encl_kernel_row *row, const encl_kernel_row *leader, bool one_order) {
+    return row->op == ENCL_OP_LINEAR && row->family == leader->family &&
+           encl_kernel_tile_columns(row) == encl_kernel_tile_columns(leader) &&
+           same_format(&row->format, &leader->format) &&
+           (!one_order || (row->order == leader->order && row->order != 0));
+}
+
+size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_family family, uint32_t float_width,
+                               const bool *quarantined, bool one_order, const encl_kernel_row **rows, size_t capacity) {
     const encl_kernel_row *found[16];
     const size_t most = sizeof found / sizeof found[0];
-    size_t count = encl_kernel_candidates(op, shape, family, quarantined, found, most);
+    size_t count = 0;
     size_t kept = 0;
-    count = count < most ? count : most;
+    const size_t candidates = encl_kernel_candidates(op, shape, family, quarantined, found, most);
+    for (size_t i = 0; i < candidates && i < most; i++) {
+        if (has_its_keys(found[i], shape, family, quarantined) &&
+            has_its_operands(found[i], shape, family, quarantined)) {
+            found[count++] = found[i];
+        }
+    }
+    const encl_kernel_row *leader = choose_leader(found, count, float_width);
     for (size_t i = 0; i < count && kept < capacity; i++) {
-        const bool fits = kept == 0 || (op == ENCL_OP_LINEAR && found[i]->family == found[0]->family &&
-                                        same_format(&found[i]->format, &found[0]->format) &&
-                                        (!one_order || (found[i]->order == found[0]->order && found[0]->order != 0)));
-        if (fits && has_its_keys(found[i], shape, family, quarantined)) {
+        if (found[i] == leader || is_height_of(found[i], leader, one_order)) {
             rows[kept++] = found[i];
         }
     }
     return kept;
 }
 
-int32_t encl_kernel_tile_rows(const encl_kernel_row *row) {
-    return row->grid[0].axis == ENCL_AXIS_ROWS ? row->grid[0].block : 1;
-}
-
-// What a row of the tile costs more where its sums do not fit the registers and move to memory and back. Instruction
-// sets with registers of 16 floats have 32 of them, narrower ones are taken to have 16. Measured with AVX2 (8 floats,
-// 16 registers): tiles of 8 x 32 make 64 GF/s, of 4 x 32, whose sums just fit, 108.
-static double spill_cost(int32_t height, uint32_t float_width) {
-    const uint32_t width = float_width > 0 ? float_width : 1;
-    const uint32_t registers = width >= 16 ? 32 : 16;
-    return (uint32_t)height * ENCL_PANEL / width > registers ? 1.7 : 1;
-}
-
-size_t encl_kernel_choose_height(const encl_kernel_row *const *rows, size_t count, int32_t m, uint32_t float_width) {
+size_t encl_kernel_choose_height(const encl_kernel_row *const *rows, size_t count, int32_t m) {
     size_t best = 0;
     double best_cost = 0;
     for (size_t i = 0; i < count; i++) {
         const int32_t height = encl_kernel_tile_rows(rows[i]);
         const int32_t padded = (m + height - 1) / height * height;
-        const double cost = padded * (1.0 + 1.0 / height) * spill_cost(height, float_width);
+        const double cost = padded * (1.0 + 1.0 / height);
         if (i == 0 || cost < best_cost) {
             best = i;
             best_cost = cost;

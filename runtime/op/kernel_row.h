@@ -65,16 +65,23 @@ bool encl_kernel_serves(const encl_kernel_row *row, const encl_shape *shape);
 size_t encl_kernel_candidates(encl_operator op, const encl_shape *shape, encl_family family, const bool *quarantined,
                               const encl_kernel_row **rows, size_t capacity);
 
-// The rows that a step of this operator and shape keeps, best first: one, of LINEAR all tile heights of the best row's
-// family and format; with one_order only those that add in the same order. Writes at most `capacity`; returns how many.
-size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_family family, const bool *quarantined,
-                               bool one_order, const encl_kernel_row **rows, size_t capacity);
+// True where a tile's sums, and what is multiplied for them, stand in a CPU's vector registers of float_width floats
+// (encl_device_info.native_float_width; 0: unknown, everything does). Rows of other families hold nothing there.
+bool encl_kernel_fits_registers(const encl_kernel_row *row, uint32_t float_width);
+
+// Columns of the output that a work-group covers, or 0 where it does not go by columns: the tile's width.
+int32_t encl_kernel_tile_columns(const encl_kernel_row *row);
+
+// The rows that a step of this operator and shape keeps, best first: one, the best that fits the registers, or the last
+// where none does; of LINEAR all tile heights of that row's family, width and format; with one_order only those that
+// add in the same order. Writes at most `capacity`; returns how many.
+size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_family family, uint32_t float_width,
+                               const bool *quarantined, bool one_order, const encl_kernel_row **rows, size_t capacity);
 
 // Of rows that are tile heights of one product, that for M rows of it: fewest padded rows, weighed by the loads of
 // weights that the rows of a tile share. One launch does all rows: a second one for the rest would read all weights
-// again, which costs as much as some 20 rows. A tile that does not fit the registers is dearer: float_width is what one
-// of them holds (encl_device_info.native_float_width). The index in rows; count must not be 0.
-size_t encl_kernel_choose_height(const encl_kernel_row *const *rows, size_t count, int32_t m, uint32_t float_width);
+// again, which costs as much as some 20 rows. The index in rows; count must not be 0.
+size_t encl_kernel_choose_height(const encl_kernel_row *const *rows, size_t count, int32_t m);
 
 // Rows of the output that a work-group covers, or 1.
 int32_t encl_kernel_tile_rows(const encl_kernel_row *row);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/base/crc32c.h"
+#include "runtime/base/crc32.h"
 
 typedef struct encl_written {
     uint8_t bytes[1 << 14];

@@ -183,6 +183,21 @@ static void test_shapes(void **state) {
     free_outcome(&result);
 }
 
+// A shape with another number of layers.
+static void test_layers(void **state) {
+    (void)state;
+    need_device();
+    outcome result = RUN("", "bench", "model", "--shape", "minilm:1", QUICK, "--max-ms", "1", "--batch", "1", "--seq",
+                         "4", "--json");
+    parse_lines(&result);
+    assert_string_equal(text_of(result.lines[1], "case_id"), "minilm:1 1x4");
+    const cJSON *described = array_of(result.lines[0], "models")->child;
+    assert_string_equal(text_of(described, "name"), "minilm:1");
+    assert_int_equal(number_of(described, "layers"), 1);
+    assert_int_equal(number_of(described, "hidden"), 384);
+    free_outcome(&result);
+}
+
 static void test_misuse(void **state) {
     (void)state;
     expect_misuse(RUN("", "bench", "model"), "found neither MODEL nor --shape");
@@ -203,9 +218,13 @@ static void test_bad_input(void **state) {
     need_device();
     expect_bad(RUN("", "bench", "model", "no-such-model"), "no-such-model");
     expect_bad(RUN("", "bench", "model", "--shape", "base,huge"), "shape 'huge'");
+    expect_bad(RUN("", "bench", "model", "--shape", "minilm:0"), "shape 'minilm:0': found '0' layers, expected 1");
+    expect_bad(RUN("", "bench", "model", "--shape", "minilm:"), "shape 'minilm:': found '' layers");
+    expect_bad(RUN("", "bench", "model", "--shape", "minilm:2x"), "shape 'minilm:2x': found '2x' layers");
+    expect_bad(RUN("", "bench", "model", "--shape", "minilm:1000"), "found '1000' layers, expected 1 … 999");
     expect_bad(RUN("", "bench", "model", "--shape", "base,rbt3,base"), "--shape: found base twice");
     expect_bad(RUN("", "bench", "model", "--shape", "minilm,rbt3", "--seq", "513"), "expected at most 512 for minilm");
-    expect_bad(RUN("", "bench", "model", model, "--precision", "int8"), "--precision int8");
+    expect_bad(RUN("", "bench", "model", model, "--precision", "fp16"), "--precision fp16");
     expect_bad(RUN("", "bench", "kernels", "--precision", "fp16"), "--precision fp16");
     expect_bad(RUN("", "bench", "model", model, "--seq", "81"), "--seq 81: expected at most 80 for tiny-bert");
     expect_bad(RUN("", "bench", "model", model, "--batch", "65536", "--seq", "80"), "--batch 65536, --seq 80: found");
@@ -218,9 +237,10 @@ static void test_bad_input(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases),    cmocka_unit_test(test_order),   cmocka_unit_test(test_cache),
-        cmocka_unit_test(test_settings), cmocka_unit_test(test_lengths), cmocka_unit_test(test_start),
-        cmocka_unit_test(test_shapes),   cmocka_unit_test(test_misuse),  cmocka_unit_test(test_bad_input),
+        cmocka_unit_test(test_cases),     cmocka_unit_test(test_order),   cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_settings),  cmocka_unit_test(test_lengths), cmocka_unit_test(test_start),
+        cmocka_unit_test(test_shapes),    cmocka_unit_test(test_layers),  cmocka_unit_test(test_misuse),
+        cmocka_unit_test(test_bad_input),
     };
     return cmocka_run_group_tests(tests, make_test_folder, remove_test_folder);
 }

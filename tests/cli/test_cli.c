@@ -101,7 +101,7 @@ static void test_failures(void **state) {
         {{"info", "tests/cli"}, "tests/cli"}, // a folder that is no model
         {{"tokenize", "/no/such/model", "a"}, "/no/such/model"},
         {{"embed", "/no/such/model", "a"}, "/no/such/model"},
-        {{"embed", model, "a", "--precision", "int8"}, "int8"},
+        {{"embed", model, "a", "--precision", "fp16"}, "--precision fp16: no kernels"},
         {{"embed", model, "--input", "/no/such/file.tsv"}, "/no/such/file.tsv"},
         {{"devices", "--device", "no such device"}, "no such device"},
         {{"tokenize", model, "ab\xff"}, "text 1, byte 3: found 0xff"},

@@ -37,7 +37,7 @@ static const cJSON *parse_report(outcome *result, const char *task, double examp
     parse_lines(result);
     assert_int_equal(result->line_count, 1);
     const cJSON *line = result->lines[0];
-    expect_keys(line, "task,metrics,examples,tokens,seconds,counts,classes");
+    expect_keys(line, "task,metrics,examples,tokens,seconds,precision,exact_layers,counts,classes");
     assert_string_equal(text_of(line, "task"), task);
     assert_true(number_of(line, "examples") == examples);
     assert_true(number_of(line, "tokens") >= 2 * examples);

@@ -3,7 +3,7 @@
 
 static const char json_keys[] =
     "architecture,layers,hidden,heads,intermediate,vocab,max_position,parameters,dtype,format,head,labels,pooling,"
-    "model_type,file,tensors,bytes,head_names,mlm_untrained,lowercase,missing,unused,ignored,notes";
+    "model_type,file,tensors,bytes,head_names,mlm_untrained,lowercase,missing,unused,ignored,notes,packed";
 
 static outcome info(const char *model) {
     outcome result = RUN("", "info", model, "--json");

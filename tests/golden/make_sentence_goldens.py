@@ -23,7 +23,7 @@ import warnings
 import sentence_transformers
 import torch
 import transformers
-from make_model_goldens import FIXTURES, MIXED, PROMPTS, VERSIONS, make_model, rounded, vocabulary, write_json
+from make_model_goldens import MIXED, PROMPTS, VERSIONS, make_model, rounded, vocabulary, write_json
 from make_task_goldens import write_cases
 from safetensors.torch import save_file
 from sentence_transformers import SentenceTransformer

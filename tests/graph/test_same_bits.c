@@ -67,24 +67,31 @@ static void check_company(encl_executable *executable, const int32_t *order, int
     encl_event_release(event);
 }
 
-static const char *family;
+// What the executables are made with.
+typedef struct choice {
+    const char *family;
+    encl_precision precision;
+} choice;
+static choice chosen;
 
 static void company_on(const encl_device *device) {
     const encl_executable_options options = {.capacity = {.tokens = SEQUENCES * LONGEST, .sequences = SEQUENCES},
-                                             .family = family};
+                                             .family = chosen.family,
+                                             .precision = chosen.precision};
     encl_executable *executable = NULL;
     uint32_t random = 20;
     if (encl_device_get_info(device)->type != ENCL_DEVICE_CPU) {
         print_message("    not a CPU: same bits are not promised\n");
         return;
     }
-    if (!fixture_takes(device, family)) {
+    if (!fixture_takes(device, chosen.family)) {
         return;
     }
     encl_graph *graph = make_graph();
     assert_ok(encl_executable_create(device, graph, &options, &executable));
     encl_graph_destroy(graph);
     assert_true(encl_executable_get_info(executable)->same_bits);
+    assert_int_equal(encl_executable_get_info(executable)->precision, chosen.precision);
     for (int32_t s = 0; s < SEQUENCES; s++) {
         lengths[s] = s == 0 ? 1 : s == 1 ? LONGEST : 1 + (int32_t)(next_random(&random) % LONGEST);
         run_alone(executable, s);
@@ -107,15 +114,24 @@ static void company_on(const encl_device *device) {
 }
 
 static void company_does_not_matter(void **state) {
-    family = *state;
+    chosen = *(const choice *)*state;
     encl_test_on_devices(company_on);
 }
 
 int main(void) {
+    static choice choices[] = {
+        {NULL, ENCL_PRECISION_FP32},    {"tile", ENCL_PRECISION_FP32},  {"plain", ENCL_PRECISION_FP32},
+        {NULL, ENCL_PRECISION_BF16},    {"plain", ENCL_PRECISION_BF16}, {NULL, ENCL_PRECISION_INT8},
+        {"plain", ENCL_PRECISION_INT8},
+    };
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_prestate(company_does_not_matter, NULL),
-        cmocka_unit_test_prestate(company_does_not_matter, "tile"),
-        cmocka_unit_test_prestate(company_does_not_matter, "plain"),
+        cmocka_unit_test_prestate(company_does_not_matter, &choices[0]),
+        cmocka_unit_test_prestate(company_does_not_matter, &choices[1]),
+        cmocka_unit_test_prestate(company_does_not_matter, &choices[2]),
+        cmocka_unit_test_prestate(company_does_not_matter, &choices[3]),
+        cmocka_unit_test_prestate(company_does_not_matter, &choices[4]),
+        cmocka_unit_test_prestate(company_does_not_matter, &choices[5]),
+        cmocka_unit_test_prestate(company_does_not_matter, &choices[6]),
     };
     return encl_test_main(tests);
 }

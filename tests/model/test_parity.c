@@ -139,6 +139,49 @@ static void check_embedding(const cJSON *sequence, encl_event *event, const pack
     compare("embedding", get(sequence, "embedding"), embedding, columns);
 }
 
+// ---- Low precisions ---------------------------------------------------------------------------------------
+
+static encl_precision low_precision;
+
+// The cosine of `count` numbers with those of a golden from `item` on, which moves behind them, against the rule.
+static void expect_near(const char *what, const cJSON **item, const float *found, int64_t count) {
+    double product = 0;
+    double squares[2] = {0, 0};
+    for (int64_t i = 0; i < count; i++, *item = (*item)->next) {
+        assert_non_null(*item);
+        const double expected = (*item)->valuedouble;
+        product += (double)found[i] * expected;
+        squares[0] += (double)found[i] * (double)found[i];
+        squares[1] += expected * expected;
+    }
+    const double cosine = product / sqrt(squares[0] * squares[1]);
+    if (!(cosine >= encl_precision_rule(low_precision))) {
+        fail_msg("%s in %s: cosine %.6f, expected at least %g", what, encl_precision_name(low_precision), cosine,
+                 encl_precision_rule(low_precision));
+    }
+}
+
+// Every token of the last hidden state, where the golden holds all of it, and the embedding of the mean.
+static void check_near(const cJSON *sequence, encl_event *event, const packed *p, int32_t index) {
+    int64_t width = 0;
+    const int32_t first = p->offsets[index];
+    const cJSON *whole = cJSON_GetObjectItemCaseSensitive(sequence, "last_hidden_state");
+    const float *hidden = row_of(event, HIDDEN_STATE, first, &width);
+    const cJSON *item = whole != NULL ? whole->child : NULL;
+    for (int32_t t = 0; whole != NULL && t < p->offsets[index + 1] - first; t++) {
+        expect_near("last_hidden_state", &item, hidden + t * width, width);
+    }
+    for (size_t i = 0; i < MODES; i++) {
+        const char *name = encl_pooling_name(modes[i]);
+        const cJSON *pooled = cJSON_GetObjectItemCaseSensitive(get(sequence, "pooled"), name);
+        int64_t columns = 0;
+        item = pooled != NULL ? pooled->child : NULL;
+        if (pooled != NULL) {
+            expect_near(name, &item, row_of(event, POOLED, index, &columns) + (int64_t)i * width, width);
+        }
+    }
+}
+
 // Hidden states, all pooling modes side by side and, where the model has one, the pooler.
 static encl_graph *states_graph(const encl_model *model) {
     encl_graph *graph = NULL;
@@ -185,6 +228,24 @@ static void check_golden(const encl_device *device, const char *path, const char
     if (!only_states) {
         assert_ok(encl_model_embed_graph(model, NULL, &graph));
         run_graph(device, graph, how, golden, check_embedding);
+        encl_graph_destroy(graph);
+    }
+    encl_model_close(model);
+    cJSON_Delete(golden);
+}
+
+// The same against the rules of low precisions, by the device's own family.
+static void check_low_golden(const encl_device *device, const char *path, const char *folder) {
+    static const encl_precision precisions[] = {ENCL_PRECISION_BF16, ENCL_PRECISION_INT8};
+    cJSON *golden = NULL;
+    encl_model *model = NULL;
+    assert_ok(encl_json_read(path, GOLDEN_BYTES, &golden));
+    assert_ok(encl_model_open(folder, &model));
+    for (size_t i = 0; i < sizeof precisions / sizeof precisions[0]; i++) {
+        const encl_executable_options how = {.precision = precisions[i]};
+        encl_graph *graph = states_graph(model);
+        low_precision = precisions[i];
+        run_graph(device, graph, &how, golden, check_near);
         encl_graph_destroy(graph);
     }
     encl_model_close(model);
@@ -283,10 +344,31 @@ static void minilm_agrees(void **state) {
     }
 }
 
+static void low_precisions_stay_near(void **state) {
+    (void)state;
+    static const char *const names[] = {"tiny-bert", "tiny-bert-odd", "tiny-bert-40"};
+    const encl_device *devices[MOST_DEVICES];
+    const size_t count = find_devices(devices, MOST_DEVICES);
+    const char *minilm = getenv("ENCL_MINILM");
+    for (size_t i = 0; i < count; i++) {
+        print_message("  on %s\n", encl_device_get_info(devices[i])->name);
+        for (size_t f = 0; f < sizeof names / sizeof names[0]; f++) {
+            char path[128];
+            char folder[128];
+            snprintf(path, sizeof path, "tests/golden/model/%s.json", names[f]);
+            snprintf(folder, sizeof folder, "tests/fixtures/%s", names[f]);
+            check_low_golden(devices[i], path, folder);
+        }
+        if (minilm != NULL) {
+            check_low_golden(devices[i], "tests/golden/minilm.json", minilm);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tile_agrees),    cmocka_unit_test(plain_agrees),  cmocka_unit_test(defaults_agree),
-        cmocka_unit_test(clblast_agrees), cmocka_unit_test(minilm_agrees),
+        cmocka_unit_test(clblast_agrees), cmocka_unit_test(minilm_agrees), cmocka_unit_test(low_precisions_stay_near),
     };
     return encl_test_main(tests);
 }

@@ -242,19 +242,61 @@ static void heights_are_chosen_by_rows(void **state) {
     (void)state;
     const encl_kernel_row *rows[] = {find_row("linear_tile_8"), find_row("linear_tile_4")};
     const encl_kernel_row *plain = find_row("linear_plain");
-    enum { AVX512 = 16, AVX2 = 8 };
-    assert_int_equal(encl_kernel_choose_height(rows, 2, 8, AVX512), 0);
-    assert_int_equal(encl_kernel_choose_height(rows, 2, 1, AVX512), 1);
-    assert_int_equal(encl_kernel_choose_height(rows, 2, 4, AVX512), 1);
-    assert_int_equal(encl_kernel_choose_height(rows, 2, 4096, AVX512), 0);
-    assert_int_equal(encl_kernel_choose_height(rows, 2, 8, AVX2), 1); // 8 x 32 sums do not fit 16 registers
-    assert_int_equal(encl_kernel_choose_height(rows, 2, 4096, AVX2), 1);
-    assert_int_equal(encl_kernel_choose_height(rows, 2, 4096, 1), 0); // nor does anything else
-    assert_int_equal(encl_kernel_choose_height(&plain, 1, 100, AVX512), 0);
+    assert_int_equal(encl_kernel_choose_height(rows, 2, 8), 0);
+    assert_int_equal(encl_kernel_choose_height(rows, 2, 1), 1);
+    assert_int_equal(encl_kernel_choose_height(rows, 2, 4), 1);
+    assert_int_equal(encl_kernel_choose_height(rows, 2, 4096), 0);
+    assert_int_equal(encl_kernel_choose_height(&plain, 1, 100), 0);
     assert_true(encl_kernel_prefers_library(ENCL_GEMM_AUTO, ENCL_FAMILY_GROUP, false));
     assert_false(encl_kernel_prefers_library(ENCL_GEMM_AUTO, ENCL_FAMILY_GROUP, true));
     assert_false(encl_kernel_prefers_library(ENCL_GEMM_AUTO, ENCL_FAMILY_TILE, false));
     assert_true(encl_kernel_prefers_library(ENCL_GEMM_CLBLAST, ENCL_FAMILY_TILE, false));
+}
+
+// The rows that a product of BERT's sizes keeps on a device with such registers.
+static size_t choose(uint32_t float_width, const bool *quarantined, const encl_kernel_row **rows, size_t capacity) {
+    const encl_shape shape = {.columns = 768, .depth = 768};
+    return encl_kernel_choose_rows(ENCL_OP_LINEAR, &shape, ENCL_FAMILY_TILE, float_width, quarantined, true, rows,
+                                   capacity);
+}
+
+static void expect_width(uint32_t float_width, int32_t columns, bool fits) {
+    const encl_kernel_row *rows[8];
+    const size_t count = choose(float_width, NULL, rows, 8);
+    assert_true(count >= 2 && count <= 3); // each costs a compilation
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(encl_kernel_tile_columns(rows[i]), columns);
+        assert_true(i == 0 || encl_kernel_tile_rows(rows[i]) < encl_kernel_tile_rows(rows[i - 1]));
+    }
+    assert_true(encl_kernel_fits_registers(rows[0], float_width) == fits);
+}
+
+static void widths_are_chosen_by_registers(void **state) {
+    (void)state;
+    enum { AVX512 = 16, AVX2 = 8, SSE = 4 };
+    bool failed[64] = {false};
+    const encl_kernel_row *rows[8];
+    assert_true(encl_kernel_row_count <= sizeof failed / sizeof failed[0]);
+    expect_width(AVX512, 32, true);
+    expect_width(AVX2, 16, true);
+    expect_width(0, 32, true);
+    expect_width(1, 16, false);
+#if !defined(__aarch64__)
+    expect_width(SSE, 16, false);
+#endif
+    assert_true(encl_kernel_fits_registers(find_row("linear_plain"), 1)); // holds no tile
+    // Another width serves where this one's rows failed, and plain rows after all of them.
+    failed[find_row("linear_tile_8") - encl_kernel_rows] = true;
+    assert_int_equal(choose(AVX512, failed, rows, 8), 1);
+    assert_ptr_equal(rows[0], find_row("linear_tile_4"));
+    failed[find_row("linear_tile_4") - encl_kernel_rows] = true;
+    assert_true(choose(AVX512, failed, rows, 8) >= 2);
+    assert_int_equal(encl_kernel_tile_columns(rows[0]), 16);
+    for (size_t i = 0; i < encl_kernel_row_count; i++) {
+        failed[i] = encl_kernel_rows[i].family == ENCL_FAMILY_TILE;
+    }
+    assert_int_equal(choose(AVX512, failed, rows, 8), 1);
+    assert_ptr_equal(rows[0], find_row("linear_plain"));
 }
 
 int main(void) {
@@ -263,6 +305,7 @@ int main(void) {
         cmocka_unit_test(few_rows_are_the_first_the_last_and_spread_ones),
         cmocka_unit_test(a_kernel_is_judged_by_few_rows),
         cmocka_unit_test(heights_are_chosen_by_rows),
+        cmocka_unit_test(widths_are_chosen_by_registers),
     };
     return encl_test_main(tests);
 }

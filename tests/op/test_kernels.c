@@ -69,6 +69,22 @@ static void take_integers(encl_shape *shape, size_t i) {
 }
 
 // Row counts around every tile edge; model widths and primes.
+// Chunks of a weight as they are uploaded: whole panels with and without a tail, from the beginning of a panel or not.
+static void check_whole_panels(const encl_device *device, const encl_kernel *kernel, encl_shape shape) {
+    static const int32_t rows[] = {32, 64, 75};
+    static const int32_t depths[] = {16, 64, 100, 128, 312};
+    static const int32_t first_rows[] = {0, 32, 12};
+    for (size_t i = 0; i < sizeof depths / sizeof depths[0]; i++) {
+        for (size_t j = 0; j < sizeof rows / sizeof rows[0]; j++) {
+            encl_check_case test = {.shape = shape, .seed = 11 * i + j};
+            test.shape.rows = rows[j];
+            test.shape.depth = depths[i];
+            test.shape.first_column = first_rows[(i + j) % (sizeof first_rows / sizeof first_rows[0])];
+            check(device, kernel, &test);
+        }
+    }
+}
+
 static void check_dense(const encl_device *device, const encl_kernel_row *row, encl_shape shape, bool heavy) {
     static const int32_t rows[] = {1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 16, 17, 23, 25};
     static const int32_t columns[] = {1, 16, 31, 32, 33, 48, 96, 312, 384};
@@ -107,6 +123,9 @@ static void check_dense(const encl_device *device, const encl_kernel_row *row, e
         test.shape.depth = 3072;
         encl_kernel_take_format(row, &test.shape);
         check(device, &kernel, &test);
+    }
+    if (row->op == ENCL_OP_PACK) {
+        check_whole_panels(device, &kernel, shape);
     }
     encl_kernel_close(&kernel);
 }

@@ -132,13 +132,9 @@ encl_status encl_bench_order(size_t count, uint64_t seed, size_t **order) {
     return ENCL_OK;
 }
 
-static const encl_command *const commands[] = {&encl_command_bench_peak,
-                                               &encl_command_bench_kernels,
-                                               &encl_command_bench_gemm,
-                                               &encl_command_bench_model,
-                                               &encl_command_bench_compare,
-                                               &encl_command_bench_ab,
-                                               NULL};
+static const encl_command *const commands[] = {
+    &encl_command_bench_peak,      &encl_command_bench_kernels, &encl_command_bench_gemm, &encl_command_bench_model,
+    &encl_command_bench_tokenizer, &encl_command_bench_compare, &encl_command_bench_ab,   NULL};
 
 const encl_command encl_command_bench = {
     .name = "bench",

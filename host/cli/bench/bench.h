@@ -18,6 +18,7 @@ extern const encl_command encl_command_bench_peak;
 extern const encl_command encl_command_bench_kernels;
 extern const encl_command encl_command_bench_gemm;
 extern const encl_command encl_command_bench_model;
+extern const encl_command encl_command_bench_tokenizer;
 extern const encl_command encl_command_bench_compare;
 extern const encl_command encl_command_bench_ab;
 
@@ -26,6 +27,7 @@ typedef enum encl_bench_kind {
     ENCL_BENCH_KERNELS,
     ENCL_BENCH_GEMM,
     ENCL_BENCH_MODEL,
+    ENCL_BENCH_TOKENIZER,
     ENCL_BENCH_COMPARE, // compare and ab; their schema is "encl.compare/1"
 } encl_bench_kind;
 

@@ -92,6 +92,7 @@ static const encl_bench_column model_columns[] = {
     TEXT("sha256", NULL),
     TEXT("task", NULL),
     TEXT("gemm", "gemm"),
+    TEXT("exact_layers", NULL),
     COUNT("batch", "batch"),
     COUNT("seq", "seq"),
     COUNT("texts", NULL),
@@ -122,6 +123,18 @@ static const encl_bench_column model_columns[] = {
     BYTES("peak_mem_bytes", "peak memory"),
 };
 
+static const encl_bench_column tokenizer_columns[] = {
+    CASE,
+    TEXT("model", NULL),
+    COUNT("texts", "texts"),
+    COUNT("real_tokens", "tokens"),
+    BYTES("text_bytes", NULL),
+    TIMES,
+    REAL("tokens_per_s", 3, "tokens/s"),
+    REAL("texts_per_s", 3, "texts/s"),
+    REAL("bytes_per_s", 3, NULL),
+};
+
 static const encl_bench_column compare_columns[] = {
     TEXT("case_id", "case"),  TEXT("device", "device"), TEXT("verdict", "verdict"),  REAL("ratio", 4, "ratio"),
     REAL("ci_lo", 4, "from"), REAL("ci_hi", 4, "to"),   REAL("a_p50_us", 3, "A us"), REAL("b_p50_us", 3, "B us"),
@@ -134,8 +147,8 @@ static const struct {
     size_t count;
 } kinds[] = {
 #define KIND(kind, name) [kind] = {#name, name##_columns, sizeof name##_columns / sizeof name##_columns[0]}
-    KIND(ENCL_BENCH_PEAK, peak),   KIND(ENCL_BENCH_KERNELS, kernels), KIND(ENCL_BENCH_GEMM, gemm),
-    KIND(ENCL_BENCH_MODEL, model), KIND(ENCL_BENCH_COMPARE, compare),
+    KIND(ENCL_BENCH_PEAK, peak),   KIND(ENCL_BENCH_KERNELS, kernels),     KIND(ENCL_BENCH_GEMM, gemm),
+    KIND(ENCL_BENCH_MODEL, model), KIND(ENCL_BENCH_TOKENIZER, tokenizer), KIND(ENCL_BENCH_COMPARE, compare),
 #undef KIND
 };
 

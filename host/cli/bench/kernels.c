@@ -137,9 +137,9 @@ static bool is_picked(const encl_bench_session *session, const trial_case *c) {
     if (c->row->op == ENCL_OP_LINEAR && encl_kernel_prefers_library(globals->gemm, family, keeps)) {
         return false;
     }
-    const size_t count =
-        encl_kernel_choose_rows(c->row->op, &shape, family, NULL, keeps, rows, sizeof rows / sizeof rows[0]);
-    return count > 0 && rows[encl_kernel_choose_height(rows, count, shape.rows, info->native_float_width)] == c->row;
+    const size_t count = encl_kernel_choose_rows(c->row->op, &shape, family, info->native_float_width, NULL, keeps,
+                                                 rows, sizeof rows / sizeof rows[0]);
+    return count > 0 && rows[encl_kernel_choose_height(rows, count, shape.rows)] == c->row;
 }
 
 // ---- One case ---------------------------------------------------------------------------------------------

@@ -177,10 +177,11 @@ static cJSON *models_block(const model_bench *run) {
     return blocks;
 }
 
-static void fill_case(model_bench *run, const encl_model_case *measured) {
+static void fill_case(const model_bench *run, const encl_model_case *measured, encl_precision precision) {
+    static const char *const dtypes[] = {"f32", "bf16", "int8"}; // in the order of encl_precision
     encl_bench *bench = run->bench;
     const encl_bench_model *model = measured->model;
-    encl_bench_text(bench, "dtype", "f32");
+    encl_bench_text(bench, "dtype", dtypes[precision]);
     encl_bench_text(bench, "model", model->name);
     encl_bench_text(bench, "sha256", model->sha256[0] != '\0' ? model->sha256 : NULL);
     encl_bench_text(bench, "task", run->settings->tokens ? "tokens" : "embed");
@@ -212,6 +213,7 @@ static void fill_making(encl_bench *bench, const encl_model_figures *figures) {
     const encl_executable_info *info = &figures->info;
     const bool warm = info->programs_from_cache == info->programs;
     encl_bench_text(bench, "gemm", figures->gemm);
+    encl_bench_text(bench, "exact_layers", info->exact_layers);
     encl_bench_text(bench, "cache", warm ? "warm" : info->programs_from_cache > 0 ? "partly" : "cold");
     encl_bench_number(bench, "programs", info->programs);
     encl_bench_number(bench, "programs_from_cache", info->programs_from_cache);
@@ -248,6 +250,14 @@ static encl_status time_starts(const model_bench *run, const encl_device *device
         words[count++] = "--precision";
         words[count++] = globals->precision;
     }
+    if (globals->exact_layers != NULL) {
+        words[count++] = "--exact-layers";
+        words[count++] = globals->exact_layers;
+    }
+    if (globals->calibration != NULL) {
+        words[count++] = "--calibration";
+        words[count++] = globals->calibration;
+    }
     if (chosen->tokens) {
         words[count++] = "--tokens";
     }
@@ -266,6 +276,8 @@ static encl_status time_starts(const model_bench *run, const encl_device *device
 
 // What fails in one case does not keep the others from being measured.
 static encl_status measure_case(model_bench *run, size_t at) {
+    encl_executable_options executable = run->executable;
+    encl_chosen_precision precision = {0};
     const encl_device *device = run->devices[at / run->cases.count];
     const encl_model_case *measured = &run->cases.cases[at % run->cases.count];
     const encl_sampling sampling = encl_bench_sampling(&run->settings->bench);
@@ -276,11 +288,14 @@ static encl_status measure_case(model_bench *run, size_t at) {
         return status;
     }
     encl_bench_place(run->bench, at);
-    fill_case(run, measured);
-    status = encl_model_embed_graph(measured->model->model, &run->embed, &graph);
+    status = encl_globals_precision(run->call->globals, measured->model->model, device, &executable, &precision);
+    fill_case(run, measured, executable.precision);
     if (status == ENCL_OK) {
-        status = encl_model_measure(device, &graph, measured, &run->executable, measured->model->info->max_length,
-                                    &sampling, &figures);
+        status = encl_model_embed_graph(measured->model->model, &run->embed, &graph);
+    }
+    if (status == ENCL_OK) {
+        status = encl_model_measure(device, &graph, measured, &executable, measured->model->info->max_length, &sampling,
+                                    &figures);
         encl_graph_destroy(graph);
     }
     if (status == ENCL_OK) {
@@ -288,6 +303,7 @@ static encl_status measure_case(model_bench *run, size_t at) {
         fill_making(run->bench, &figures);
     }
     encl_model_figures_free(&figures);
+    encl_chosen_precision_free(&precision);
     if (status == ENCL_OK && run->settings->starts > 0) {
         status = time_starts(run, device, measured);
     }
@@ -330,6 +346,8 @@ static encl_status run_once(const model_bench *run) {
     const encl_model_case *first = &run->cases.cases[0];
     const encl_batch *batch = &first->made.batch;
     encl_executable_options chosen = run->executable;
+    encl_chosen_precision precision = {0};
+    ENCL_TRY(encl_globals_precision(run->call->globals, first->model->model, run->devices[0], &chosen, &precision));
     chosen.capacity.tokens = batch->tokens;
     chosen.capacity.sequences = batch->sequences;
     ENCL_TRY(encl_model_embed_graph(first->model->model, &run->embed, &graph));
@@ -344,6 +362,7 @@ cleanup:
         encl_executable_destroy(executable);
     }
     encl_graph_destroy(graph);
+    encl_chosen_precision_free(&precision);
     return status;
 }
 

@@ -3,6 +3,7 @@
 #define ENCL_CLI_BENCH_MODEL_H
 
 #include "host/cli/bench/bench.h"
+#include "host/cli/precision.h"
 #include "host/cli/random_batch.h"
 #include "runtime/base/hash.h"
 

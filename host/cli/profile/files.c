@@ -192,7 +192,8 @@ static void put_rows(FILE *stream, const encl_profile *profile, const encl_profi
         line.layer = encl_profile_layer(row->record.layer, profile->layers, layer);
         line.shape = encl_profile_shape(&row->record, shape);
         line.fused = row->record.fused;
-        line.dtype = encl_profile_variant(row->record.kernel)[0] != '\0' ? "fp32" : "";
+        line.dtype =
+            encl_profile_variant(row->record.kernel)[0] != '\0' ? encl_precision_name(row->record.precision) : "";
         line.exec_p50 = row->exec_p50;
         cumulative += row->exec;
         line.cum_pct = encl_profile_pct(cumulative, c->wall);

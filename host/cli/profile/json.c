@@ -115,6 +115,7 @@ static void add_executable(encl_line *line, const encl_executable_info *info) {
     encl_line_number(line, "arena_bytes", (double)info->arena_bytes);
     encl_line_number(line, "unshared_bytes", (double)info->unshared_bytes);
     encl_line_text(line, "gemm", info->gemm);
+    encl_line_precision(line, info);
     encl_line_bool(line, "same_bits", info->same_bits);
 }
 

@@ -93,6 +93,7 @@ static void write_cards(const encl_page *page, const encl_profile_case *of) {
 static void write_facts(const encl_page *page, const encl_profile_case *of) {
     char time[ENCL_PAGE_TIME];
     char bytes[ENCL_BYTES_TEXT];
+    char precision[ENCL_PRECISION_TEXT];
     fputs("<p class=\"facts\">", page->stream);
     encl_html_format(page->stream, "%d %s, %d tokens.", (int)of->sequences,
                      of->sequences == 1 ? "sequence" : "sequences", (int)of->tokens);
@@ -108,8 +109,9 @@ static void write_facts(const encl_page *page, const encl_profile_case *of) {
     }
     for (size_t i = 0; i < of->executable_count && i < 1; i++) {
         const encl_executable_info *info = &of->executables[i].info;
-        encl_html_format(page->stream, " %d programs, %d from the cache; products by %s;", (int)info->programs,
-                         (int)info->programs_from_cache, info->gemm != NULL ? info->gemm : "");
+        encl_html_format(page->stream, " %d programs, %d from the cache; products by %s in %s;", (int)info->programs,
+                         (int)info->programs_from_cache, info->gemm != NULL ? info->gemm : "",
+                         encl_precision_text(info, precision));
         encl_html_format(page->stream, " weights %s,", encl_bytes_text(info->weight_bytes, bytes));
         encl_html_format(page->stream, " activations %s.", encl_bytes_text(info->arena_bytes, bytes));
         if (info->quarantined > 0) {

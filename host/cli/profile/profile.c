@@ -144,6 +144,7 @@ typedef struct profile_run {
     const encl_device *device;
     encl_graph *graph;
     encl_executable_options executable;
+    encl_chosen_precision precision;
     encl_profile profile;
     encl_progress progress;
     bool reconciled;
@@ -240,6 +241,7 @@ static encl_status open_run(profile_run *run) {
     const encl_embed_options embed = {
         .tokens = chosen->tokens, .pooling = chosen->pooling, .pooling_count = chosen->pooling_count};
     ENCL_TRY(encl_model_embed_graph(run->model, &embed, &run->graph));
+    ENCL_TRY(encl_globals_precision(run->call->globals, run->model, run->device, &run->executable, &run->precision));
     run->profile.layers = encl_model_get_info(run->model)->layers;
     if (!chosen->no_peaks) {
         ENCL_TRY(encl_profile_find_peaks(run->device, true, &run->profile));
@@ -284,6 +286,7 @@ static encl_status profile(encl_call *call) {
     call->exit_code = chosen->strict && !run.reconciled ? ENCL_EXIT_NOT_RECONCILED : ENCL_EXIT_DONE;
 cleanup:
     encl_profile_free(&run.profile);
+    encl_chosen_precision_free(&run.precision);
     if (run.graph != NULL) {
         encl_graph_destroy(run.graph);
     }

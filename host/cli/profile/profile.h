@@ -3,8 +3,8 @@
 #ifndef ENCL_CLI_PROFILE_H
 #define ENCL_CLI_PROFILE_H
 
-#include "host/cli/command.h"
 #include "host/cli/output.h"
+#include "host/cli/precision.h"
 #include "runtime/base/progress.h"
 #include "runtime/measure/profile.h"
 

@@ -286,11 +286,13 @@ static void print_making(const encl_profile *profile, const encl_profile_case *o
     char arena[ENCL_BYTES_TEXT];
     char all[ENCL_BYTES_TEXT];
     char measured[ENCL_TIME_TEXT];
+    char precision[ENCL_PRECISION_TEXT];
     for (size_t i = 0; i < of->executable_count; i++) {
         const encl_executable_info *info = &of->executables[i].info;
-        printf("build %.0f ms (%d %s, %d from the cache), upload %.0f ms, products by %s\n",
+        printf("build %.0f ms (%d %s, %d from the cache), upload %.0f ms, products by %s in %s\n",
                (double)info->build_ns / 1e6, info->programs, plural(info->programs, "program", "programs"),
-               info->programs_from_cache, (double)info->upload_ns / 1e6, info->gemm);
+               info->programs_from_cache, (double)info->upload_ns / 1e6, info->gemm,
+               encl_precision_text(info, precision));
         printf("device memory %s: weights %s, arena %s\n", encl_bytes_text(info->device_bytes, all),
                encl_bytes_text(info->weight_bytes, weights), encl_bytes_text(info->arena_bytes, arena));
         if (info->quarantined > 0) {

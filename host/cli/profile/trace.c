@@ -232,6 +232,7 @@ static encl_status write_executable(drawing *to, const encl_executable_info *inf
         encl_line_number(&arguments, "device_bytes", (double)info->device_bytes);
         encl_line_number(&arguments, "upload_us", (double)info->upload_ns / 1e3);
         encl_line_text(&arguments, "gemm", info->gemm);
+        encl_line_precision(&arguments, info);
         ENCL_TRY(encl_trace_span(&to->trace, &event, end - start, &arguments));
     }
     snprintf(name, sizeof name, "build: %d programs", info->programs);

@@ -1,7 +1,7 @@
-// CRC-32C against the vectors of RFC 3720, B.4, and against a bit at a time.
+// CRC-32C against the vectors of RFC 3720, B.4, CRC-32 against its check value, and both against a bit at a time.
 #include <string.h>
 
-#include "runtime/base/crc32c.h"
+#include "runtime/base/crc32.h"
 #include "runtime/base/random.h"
 #include "test.h"
 
@@ -27,12 +27,19 @@ static void gives_the_vectors_of_the_rfc(void **state) {
     assert_int_equal(encl_crc32c("", 0), 0);
 }
 
-static uint32_t bit_by_bit(const uint8_t *bytes, size_t length) {
+static void gives_the_check_value_of_zips(void **state) {
+    (void)state;
+    assert_int_equal(encl_crc32(0, "123456789", 9), 0xcbf43926);
+    assert_int_equal(encl_crc32(encl_crc32(0, "1234", 4), "56789", 5), 0xcbf43926);
+    assert_int_equal(encl_crc32(0, "", 0), 0);
+}
+
+static uint32_t bit_by_bit(const uint8_t *bytes, size_t length, uint32_t polynomial) {
     uint32_t value = ~0u;
     for (size_t i = 0; i < length; i++) {
         value ^= bytes[i];
         for (int bit = 0; bit < 8; bit++) {
-            value = (value & 1) != 0 ? value >> 1 ^ 0x82f63b78 : value >> 1;
+            value = (value & 1) != 0 ? value >> 1 ^ polynomial : value >> 1;
         }
     }
     return ~value;
@@ -47,7 +54,8 @@ static void is_right_at_every_length_and_place(void **state) {
     }
     for (size_t start = 0; start < 9; start++) {
         for (size_t length = 0; length + start <= sizeof bytes; length++) {
-            assert_int_equal(encl_crc32c(bytes + start, length), bit_by_bit(bytes + start, length));
+            assert_int_equal(encl_crc32c(bytes + start, length), bit_by_bit(bytes + start, length, 0x82f63b78));
+            assert_int_equal(encl_crc32(0, bytes + start, length), bit_by_bit(bytes + start, length, 0xedb88320));
         }
     }
 }
@@ -55,6 +63,7 @@ static void is_right_at_every_length_and_place(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_the_vectors_of_the_rfc),
+        cmocka_unit_test(gives_the_check_value_of_zips),
         cmocka_unit_test(is_right_at_every_length_and_place),
     };
     return encl_test_main(tests);
