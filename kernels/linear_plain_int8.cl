@@ -28,7 +28,7 @@ __kernel void linear_plain_int8(
     sum -= as_int(a[1]) * as_int(w[PANEL]);
     const float scale = as_float(a[0]) * as_float(w[0]);
     const size_t at = (size_t)m * out_stride + column0 + n;
-    float y = activate(fma(scale, (float)sum, bias[column0 + n]));
+    float y = activate(scale * (float)sum + bias[column0 + n]);
 #if RESIDUAL
     y += residual[at];
 #endif

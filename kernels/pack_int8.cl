@@ -1,10 +1,11 @@
 // Weight rows [row0, row0 + rows) from row-major [rows][K] into panels of int8 (prelude.h), one work-item a row.
-// The scale is the one of CANDIDATES with the least squared error: by the row's largest weight, and finer ones, which
-// clip the largest. Where short_words is not 0, weights that meet in a sum of 16 bits are scaled down together so that
-// it does not overflow (runtime/op/operator.h). Grid: (rows). Done once a weight.
+// The scale is the one with the least squared error of CANDIDATES: one that gives the row's largest weight the limit,
+// finer ones, which clip it, and coarser ones where short_words is not 0. Then weights that meet in a sum of 16 bits are
+// scaled down together so that it does not overflow (runtime/op/operator.h); with the coarsest scale they never are.
+// Grid: (rows). Done once a weight.
 // gpu-check:
-#define CANDIDATES 8
-#define FINEST 0.65f // of the largest weight
+#define CANDIDATES 13
+#define FINEST 0.7f
 
 // 16 weights of a row, 0 beyond its end.
 static inline float16 load16(__global const float *v, int count) {
@@ -31,6 +32,9 @@ static inline float16 group_sums(float16 v, int short_words) {
 // at least 1 / 2032 from one, as a sum is at most 16 · 127: what is added hides the rounding of the division.)
 static inline float16 bounded(float16 v, int most, int short_words) {
     const float16 sums = group_sums(v, short_words);
+    if (!any(sums > (float)most)) {
+        return v;
+    }
     const float16 scaled = trunc(v * ((float)most / fmax(sums, (float16)(1.0f))) + 1e-4f);
     return sums > (float)most ? scaled : v;
 }
@@ -43,6 +47,11 @@ static inline float16 to_integers(float16 v, float inverse, int levels, int limi
     const int most = 32767 / levels;
     const float16 none = (float16)(0.0f);
     return bounded(fmax(w, none), most, short_words) - bounded(fmax(-w, none), most, short_words);
+}
+
+// Candidate i, as a multiple of the scale by the largest weight: that itself, then a geometric series to finer ones.
+static inline float multiple_of(int i, float coarsest) {
+    return i == 0 ? 1.0f : coarsest * pow(FINEST / coarsest, (float)(i - 1) / (float)(CANDIDATES - 2));
 }
 
 static inline float sum_of(float16 v) {
@@ -65,9 +74,11 @@ __kernel void pack_int8(
     }
     float best = 0.0f; // the scale; 0 where all weights are, or so small that the inverse would overflow
     float least = INFINITY;
-    for (int i = 0; i < CANDIDATES && largest > 1e-30f; i++) {
-        const float share = 1.0f - (1.0f - FINEST) * (float)i / (float)(CANDIDATES - 1);
-        const float scale = share * largest / (float)limit;
+    float before = INFINITY;
+    const int safe = short_words == 0 ? limit : min(limit, 32767 / levels / (2 * short_words));
+    int worse = 0; // candidates in a row
+    for (int i = 0; i < CANDIDATES && worse < 2 && largest > 1e-30f; i++) {
+        const float scale = multiple_of(i, (float)limit / (float)safe) * largest / (float)limit;
         float16 errors = (float16)(0.0f);
         for (int k = 0; k < K; k += 16) {
             const float16 exact = load16(v + k, K - k);
@@ -75,6 +86,8 @@ __kernel void pack_int8(
             errors = fma(error, error, errors);
         }
         const float error = sum_of(errors);
+        worse = i > 1 && error > before ? worse + 1 : 0;
+        before = error;
         best = error < least ? scale : best;
         least = fmin(error, least);
     }

@@ -165,14 +165,16 @@ static encl_status check_packed_int8(const encl_shape *s, const float *row, int6
     const int64_t usual_n = n % ENCL_PANEL;
     const int64_t scale_place = encl_packed_scale_place(s->depth, n);
     const double scale = (double)as_float(panels[scale_place]);
+    encl_shape safe = *s;
     uint32_t *usual = NULL; // by the largest weight
     double *ideal = NULL;
     double largest = 0;
     for (int32_t k = 0; k < s->depth; k++) {
         largest = fmax(largest, fabs((double)row[k]) / s->limit);
     }
-    // A scale finer than half of the usual one would clip what matters.
-    if (!(scale >= 0.5 * largest && scale <= largest * (1 + 1e-6))) {
+    // A scale finer than half of the usual one would clip what matters, one coarser than where no sum can overflow
+    // would be of no use.
+    if (!(scale >= 0.5 * largest && scale <= largest * s->limit / encl_safe_limit(s) * (1 + 1e-5))) {
         add_error(result, wrong, scale_place);
         return ENCL_OK;
     }
@@ -182,8 +184,13 @@ static encl_status check_packed_int8(const encl_shape *s, const float *row, int6
     encl_pack_row(s, row, usual_n, usual);
     check_weights(s, row, ideal, n, panels, result);
     check_short_sums(s, panels, n, result);
-    if (squared_error(s, row, scale, panels, n) >
-        squared_error(s, row, (double)as_float(usual[usual_n]), usual, usual_n) * (1 + 1e-4)) {
+    const double found = squared_error(s, row, scale, panels, n);
+    double allowed = squared_error(s, row, (double)as_float(usual[usual_n]), usual, usual_n);
+    safe.limit = encl_safe_limit(s);
+    safe.short_words = 0;
+    encl_pack_row(&safe, row, usual_n, usual);
+    allowed = fmin(allowed, squared_error(s, row, (double)as_float(usual[usual_n]), usual, usual_n));
+    if (found > allowed * (1 + 1e-3)) {
         add_error(result, wrong, scale_place);
     }
 cleanup:

@@ -47,6 +47,23 @@ bool encl_family_parse(const char *name, encl_family *family) {
     return false;
 }
 
+bool encl_kernel_is_possible(const encl_kernel_row *row, const encl_device *device) {
+    const char *missing;
+    size_t length;
+    return encl_device_has(device, row->needs, &missing, &length);
+}
+
+size_t encl_kernel_mark_impossible(const encl_device *device, bool *flags) {
+    size_t count = 0;
+    for (size_t i = 0; i < encl_kernel_row_count; i++) {
+        if (!encl_kernel_is_possible(&encl_kernel_rows[i], device)) {
+            flags[i] = true;
+            count++;
+        }
+    }
+    return count;
+}
+
 void encl_kernel_take_format(const encl_kernel_row *row, encl_shape *shape) {
     if (row->op != ENCL_OP_LINEAR && row->op != ENCL_OP_PACK && row->op != ENCL_OP_QUANTIZE) {
         return;

@@ -2,6 +2,7 @@
 #ifndef ENCL_OP_KERNEL_ROW_H
 #define ENCL_OP_KERNEL_ROW_H
 
+#include "runtime/device/features.h"
 #include "runtime/op/operator.h"
 
 typedef enum encl_family { ENCL_FAMILY_PLAIN, ENCL_FAMILY_TILE, ENCL_FAMILY_GROUP } encl_family;
@@ -45,6 +46,12 @@ typedef struct encl_kernel_row {
 
 extern const encl_kernel_row encl_kernel_rows[];
 extern const size_t encl_kernel_row_count;
+
+// True where the device has what the row needs.
+bool encl_kernel_is_possible(const encl_kernel_row *row, const encl_device *device);
+// Marks the rows that are not, so that selection passes them over like quarantined ones; returns how many.
+// flags: [encl_kernel_row_count].
+size_t encl_kernel_mark_impossible(const encl_device *device, bool *flags);
 
 // Makes a shape of LINEAR, PACK or QUANTIZE one of the row's precision and format; others stay as they are. (What is
 // packed and quantized for a product takes the format of its row.)

@@ -114,6 +114,11 @@ static double group_sum(const encl_shape *shape, const double *weights, int32_t 
     return sum;
 }
 
+int32_t encl_safe_limit(const encl_shape *shape) {
+    const int32_t safe = shape->short_words == 0 ? shape->limit : INT16_MAX / shape->levels / (2 * shape->short_words);
+    return safe < shape->limit ? safe : shape->limit;
+}
+
 void encl_ideal_weights(const encl_shape *shape, const float *row, double scale, double *ideal) {
     for (int32_t k = 0; k < shape->depth; k++) {
         const double w = scale == 0 ? 0 : rint((double)row[k] / scale);

@@ -14,8 +14,8 @@ void encl_quantize_row(const encl_shape *shape, const float *x, uint32_t *words)
 // Element k of such a row as its product takes it.
 float encl_quantized_value(const encl_shape *shape, const uint32_t *words, int32_t k);
 
-// One weight row into panels; n counts from the first of them. The shape is one of PACK. Scales are by the row's
-// largest weight, so that a kernel's, which are searched for, must not do worse.
+// One weight row into panels; n counts from the first of them. The shape is one of PACK. The scale gives the row's
+// largest weight the limit; a kernel's, which is searched for, must not do worse.
 void encl_pack_row(const encl_shape *shape, const float *row, int64_t n, uint32_t *panels);
 // Weight k of row n as a product takes it.
 float encl_packed_value(const encl_shape *shape, const uint32_t *panels, int64_t n, int32_t k);
@@ -24,6 +24,9 @@ int64_t encl_packed_place(encl_precision precision, int64_t depth, int64_t n, in
 // INT8: the words of row n's scale and of its sum.
 int64_t encl_packed_scale_place(int64_t depth, int64_t n);
 int64_t encl_packed_sum_place(int64_t depth, int64_t n);
+
+// INT8: the largest |integer| of weights that cannot overflow a short sum, however they meet.
+int32_t encl_safe_limit(const encl_shape *shape);
 
 // The integers that a weight row gets with a scale: rounded, and scaled down together where a short sum would overflow.
 // Doubles: in such a group they are not rounded. ideal[shape->depth].
