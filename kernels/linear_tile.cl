@@ -27,7 +27,21 @@
 #define VECTORS (TILE_COLUMNS / 16)
 #define STEPS 2 // of k in a turn of the innermost loop
 
-#include "fetch.h"
+// What a tile fetches: a line at each k, `step` rows of a panel after the line before, in 1/65536. A half of a panel is
+// every other line of it.
+typedef struct fetcher {
+    __global const float *next;
+    uint at, step;
+} fetcher;
+
+static inline void fetch_line(fetcher *f) {
+#if TILE_COLUMNS == PANEL
+    FETCH(f->next + (f->at / (65536 / PANEL)));
+#else
+    FETCH(f->next + f->at / 65536 * PANEL);
+#endif
+    f->at += f->step;
+}
 
 #define ROWS TILE_ROWS
 #define ADD_BLOCK add_block

@@ -20,7 +20,6 @@
 #define SHORT_WORDS 1
 #endif
 #define BLOCK_WORDS 256 // of K: with 16 columns, weights of 16 KB
-#include "fetch.h"
 #include "tile_epilogue.h"
 
 #if VNNI == 512
