@@ -2,6 +2,7 @@
 // TILE_ROWS × TILE_COLUMNS outputs held in registers; weights in panels, x broadcast. For CPU devices.
 // Grid: (row tiles, column tiles), work-groups of one. Tiles of 16 columns take halves of panels. Tail tiles read rows
 // beyond M (row padding) and store none.
+#include "fetch.h"
 #include "vector.h"
 #ifndef TILE_ROWS
 #define TILE_ROWS 8
@@ -10,17 +11,6 @@
 #define TILE_COLUMNS 32
 #endif
 #define VECTORS (TILE_COLUMNS / 16)
-
-// Brings a line of weights into the second-level cache; an address beyond the buffer is harmless. PoCL compiles for the
-// host's processor and takes its assembly (OpenCL's prefetch does nothing there, and __builtin_prefetch makes PoCL 3.1
-// give up vector registers).
-#if defined(POCL_DEVICE_ADDRESS_BITS) && defined(__x86_64__)
-#define FETCH(address) __asm__ volatile("prefetcht1 (%0)" : : "r"(address))
-#elif defined(POCL_DEVICE_ADDRESS_BITS) && defined(__aarch64__)
-#define FETCH(address) __asm__ volatile("prfm pldl2keep, [%0]" : : "r"(address))
-#else
-#define FETCH(address)
-#endif
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
     __global const float *restrict x, __global const float *restrict weight, __global const float *restrict bias,
