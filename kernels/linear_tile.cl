@@ -10,6 +10,7 @@
 //
 // Weights in panels, x broadcast. For CPU devices. Grid: (groups of rows, column tiles), work-groups of one; tiles of
 // 16 columns take halves of panels. Tiles read rows beyond M (row padding) and store none.
+#include "fetch.h"
 #include "vector.h"
 #ifndef TILE_ROWS
 #define TILE_ROWS 8
@@ -26,17 +27,6 @@
 #define BLOCK_DEPTH 128
 #define VECTORS (TILE_COLUMNS / 16)
 #define STEPS 2 // of k in a turn of the innermost loop
-
-// Brings a line of weights into the second-level cache; an address beyond the buffer is harmless. PoCL compiles for the
-// host's processor and takes its assembly (OpenCL's prefetch does nothing there, and __builtin_prefetch makes PoCL 3.1
-// give up vector registers).
-#if defined(POCL_DEVICE_ADDRESS_BITS) && defined(__x86_64__)
-#define FETCH(address) __asm__ volatile("prefetcht1 (%0)" : : "r"(address))
-#elif defined(POCL_DEVICE_ADDRESS_BITS) && defined(__aarch64__)
-#define FETCH(address) __asm__ volatile("prfm pldl2keep, [%0]" : : "r"(address))
-#else
-#define FETCH(address)
-#endif
 
 // What a tile fetches: a line at each k, `step` rows of a panel after the line before, in 1/65536. A half of a panel is
 // every other line of it.

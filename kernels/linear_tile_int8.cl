@@ -1,11 +1,11 @@
-// out[m, column0 + n] = activation(Σ_k x[m, k] · w[n, k] + bias) + residual with quantized x and weights (prelude.h), one
-// work-item a tile of TILE_ROWS × TILE_COLUMNS sums held in registers; x is broadcast, four numbers at once. For CPU
-// devices whose compiler takes the instructions (needs in kernels.def); integer sums are exact, whatever makes them:
+// out[m, column0 + n] = activation(Σ_k x[m, k] · w[n, k] + bias) + residual with quantized x and weights (prelude.h),
+// one work-item a tile of TILE_ROWS × TILE_COLUMNS sums held in registers; x is broadcast, four numbers at once. For
+// CPU devices whose compiler takes the instructions (needs in kernels.def); integer sums are exact, whatever makes
+// them:
 //     VNNI=512, 256   vpdpbusd adds four products of bytes to a sum
 //     AVX2            vpmaddubsw adds two products in 16 bits. It does so for SHORT_WORDS words of a column before
 //                     vpmaddwd widens the sums: their weights are packed so that these do not overflow.
 // Grid: (row tiles, column tiles), work-groups of one. Tail tiles read rows beyond M (row padding) and store none.
-#include "vector.h"
 #ifndef TILE_ROWS
 #define TILE_ROWS 4
 #endif
@@ -15,6 +15,8 @@
 #ifndef SHORT_WORDS
 #define SHORT_WORDS 1
 #endif
+#include "vector.h"
+
 #include "tile_epilogue.h"
 
 #if VNNI == 512
@@ -35,7 +37,7 @@ static inline lanes add_word(lanes sum, lanes q, lanes w) {
 #if VNNI == 512
     __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(q), "v"(w));
 #else
-    __asm__("{vex} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(q), "x"(w));
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(q), "x"(w));
 #endif
     return sum;
 }
@@ -150,6 +152,6 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile_int8(
         }
     }
     const size_t first = (size_t)row * out_stride + column0 + column;
-    write_tile(tile, count, min(TILE_COLUMNS, N - column), bias + column0 + column, residual + first, out + first,
-               out_stride);
+    write_tile(
+        tile, count, min(TILE_COLUMNS, N - column), bias + column0 + column, residual + first, out + first, out_stride);
 }

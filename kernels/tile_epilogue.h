@@ -1,6 +1,7 @@
-// The end of a tile of TILE_ROWS × TILE_COLUMNS sums: out = activation(tile + bias) + residual, for its first `rows` rows
-// and `columns` columns. It works on memory, row by row: unrolled over registers it would be most of a kernel's code.
-// Bias, residual and out begin at the tile's first element.
+// The end of a tile of TILE_ROWS × TILE_COLUMNS sums: out = activation(tile + bias) + residual, for its first `rows`
+// rows and `columns` columns. It works on memory, row by row: unrolled over registers it would be most of a kernel's
+// code. Bias, residual and out begin at the tile's first element.
+// Comes after vector.h.
 static inline void write_tile(
     float *tile, int rows, int columns, __global const float *bias, __global const float *residual, __global float *out,
     int stride) {

@@ -43,6 +43,8 @@ static encl_status say_row(const encl_lowering *lowering, const encl_step *step,
         }
         if (!encl_kernel_serves(row, &step->shape)) {
             unfit = unfit == NULL ? row : unfit;
+        } else if (lowering->impossible != NULL && lowering->impossible[i]) {
+            return encl_string_format(text, "%s needs %s", row->name, row->needs);
         } else if (lowering->quarantined != NULL && lowering->quarantined[i]) {
             return encl_string_format(text, "%s failed here", row->name);
         }
