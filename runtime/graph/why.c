@@ -22,7 +22,7 @@ static encl_status keep_text(encl_schedule *s, encl_string *text, const char **k
 
 // A row that would have been taken before the chosen one.
 static bool is_better(const encl_lowering *lowering, const encl_kernel_row *row, const encl_kernel_row *chosen) {
-    if (row->op != chosen->op) {
+    if (row->op != chosen->op || row->format.precision != chosen->format.precision) {
         return false;
     }
     if (row->family != chosen->family) {
