@@ -181,7 +181,7 @@ static encl_status run_case(encl_bench_session *session, const trial_case *c, si
     encl_bench_text(session->bench, "kernel", c->row->name);
     encl_bench_text(session->bench, "variant", c->row->options);
     encl_bench_text(session->bench, "family", encl_family_name(c->row->family));
-    encl_bench_text(session->bench, "dtype", "f32");
+    encl_bench_text(session->bench, "dtype", encl_bench_dtype(c->row->format.precision));
     encl_bench_text(session->bench, "shape", c->shape->text);
     encl_bench_text(session->bench, "picked", is_picked(session, c) ? "yes" : "no");
     ENCL_TRY(encl_bench_session_row_end(session, measure(session, c)));
