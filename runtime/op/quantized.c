@@ -131,7 +131,7 @@ void encl_ideal_weights(const encl_shape *shape, const float *row, double scale,
     const int32_t span = 4 * shape->short_words;
     for (int32_t first = 0; first < shape->depth; first += span) {
         const int32_t end = first + span < shape->depth ? first + span : shape->depth;
-        double factors[16];
+        double factors[16] = {0};
         for (int32_t k = first; k < end; k++) {
             const double sum = group_sum(shape, ideal, k, ideal[k] > 0);
             factors[k - first] = sum > most ? most / sum : 1;
