@@ -24,6 +24,7 @@
 #ifndef REST_ROWS // of a lower tile for a group's last rows; 0: there is none
 #define REST_ROWS 0
 #endif
+#include "tile_epilogue.h"
 #define BLOCK_DEPTH 128
 #define VECTORS (TILE_COLUMNS / 16)
 #define STEPS 2 // of k in a turn of the innermost loop
@@ -101,34 +102,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
 #endif
     }
 
-    // The epilogue works on memory, row by row: unrolled over the registers it would be most of the kernel's code.
-    const int columns = min(TILE_COLUMNS, N - column);
     const size_t first = (size_t)row * out_stride + column0 + column;
-    float b[TILE_COLUMNS];
-    for (int n = 0; n < TILE_COLUMNS; n++) {
-        b[n] = n < columns ? bias[column0 + column + n] : 0.0f;
-    }
-#pragma unroll 1
-    for (int i = 0; i < VECTORS * rows; i++) {
-        const int offset = i % VECTORS * 16;
-        const size_t at = first + (size_t)(i / VECTORS) * out_stride + offset;
-        float16 y = activate16(vload16(i, total) + vload16(0, b + offset));
-        if (columns == TILE_COLUMNS) {
-#if RESIDUAL
-            y += vload16(0, residual + at);
-#endif
-            vstore16(y, 0, out + at);
-        } else {
-            // The last tile of an N that is no multiple of its columns: the same arithmetic, stored one by one.
-            vstore16(y, i, total);
-#pragma unroll 1
-            for (int n = 0; n < min(16, columns - offset); n++) {
-#if RESIDUAL
-                out[at + n] = total[16 * i + n] + residual[at + n];
-#else
-                out[at + n] = total[16 * i + n];
-#endif
-            }
-        }
-    }
+    write_tile(total, rows, min(TILE_COLUMNS, N - column), bias + column0 + column, residual + first, out + first,
+               out_stride);
 }
