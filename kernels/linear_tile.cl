@@ -29,10 +29,28 @@
 #define VECTORS (TILE_COLUMNS / 16)
 #define STEPS 2 // of k in a turn of the innermost loop
 
-// What a tile fetches: a line at each k, `step` rows of a panel after the line before, in 1/65536. A half of a panel is
+#ifdef BFLOAT16 // weights in bfloat16, two of them a word; x, products and sums are float32 all the same
+typedef uint word;
+#define WORD_DEPTH 2
+#else
+typedef float word;
+#define WORD_DEPTH 1
+#endif
+
+// Sixteen weights of a panel's row, `step` of k after w.
+static inline float16 weights_at(__global const word *w, int step, int j) {
+#ifdef BFLOAT16
+    const uint16 pair = vload16(j, w + step / 2 * PANEL);
+    return as_float16(step % 2 == 0 ? pair << 16 : pair & 0xffff0000u);
+#else
+    return vload16(j, w + step * PANEL);
+#endif
+}
+
+// What a tile fetches: a line at each word of k, `step` rows of a panel after the line before, in 1/65536. A half of a panel is
 // every other line of it.
 typedef struct fetcher {
-    __global const float *next;
+    __global const word *next;
     uint at, step;
 } fetcher;
 
@@ -62,16 +80,17 @@ static inline void fetch_line(fetcher *f) {
 #endif
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
-    __global const float *restrict x, __global const float *restrict weight, __global const float *restrict bias,
+    __global const float *restrict x, __global const word *restrict weight, __global const float *restrict bias,
     __global const float *residual, __global float *out, int M, int N, int K, int row0, int column0, int x_stride,
     int out_stride) {
     const int row = row0 + (int)get_group_id(0) * GROUP_ROWS;
     const int rows = min(GROUP_ROWS, M - row);
     const int column = (int)get_group_id(1) * TILE_COLUMNS;
-    __global const float *w = weight + (size_t)(column / PANEL) * K * PANEL + column % PANEL;
-    __global const float *following = w + TILE_COLUMNS; // the next group's
+    const int words = (K + WORD_DEPTH - 1) / WORD_DEPTH;
+    __global const word *w = weight + (size_t)(column / PANEL) * words * PANEL + column % PANEL;
+    __global const word *following = w + TILE_COLUMNS; // the next group's
     if (column % PANEL + TILE_COLUMNS == PANEL) {
-        following = weight + (size_t)(column / PANEL + 1) * K * PANEL;
+        following = weight + (size_t)(column / PANEL + 1) * words * PANEL;
     }
     // The tiles that share the fetching: those of the group for its blocks, those of all groups for a whole panel.
     const bool blocks = GROUP_ROWS > TILE_ROWS;
@@ -82,11 +101,11 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
 #pragma unroll 1
     for (int k = 0; k < K; k += depth) {
         const int n = min(depth, K - k);
-        __global const float *block = w + (size_t)k * PANEL;
+        __global const word *block = w + (size_t)k / WORD_DEPTH * PANEL;
         __global const float *a = x + (size_t)row * x_stride + k;
-        fetcher f = {k + n < K ? block + (size_t)n * PANEL : following, 0, 65536 / tiles};
+        fetcher f = {k + n < K ? block + (size_t)n / WORD_DEPTH * PANEL : following, 0, 65536 / tiles};
         if (!blocks) {
-            f.at = (uint)get_group_id(0) * f.step * (uint)K;
+            f.at = (uint)get_group_id(0) * f.step * (uint)words;
         }
         int i = 0;
 #pragma unroll 1
