@@ -47,8 +47,8 @@ static inline float16 weights_at(__global const word *w, int step, int j) {
 #endif
 }
 
-// What a tile fetches: a line at each word of k, `step` rows of a panel after the line before, in 1/65536. A half of a panel is
-// every other line of it.
+// What a tile fetches: a line at each word of k, `step` rows of a panel after the line before, in 1/65536. A half of a
+// panel is every other line of it.
 typedef struct fetcher {
     __global const word *next;
     uint at, step;
@@ -82,7 +82,7 @@ static inline void fetch_line(fetcher *f) {
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
     __global const float *restrict x, __global const word *restrict weight, __global const float *restrict bias,
     __global const float *residual, __global float *out, int M, int N, int K, int row0, int column0, int x_stride,
-    int out_stride) {
+    int out_stride, int activation, int adds_residual) {
     const int row = row0 + (int)get_group_id(0) * GROUP_ROWS;
     const int rows = min(GROUP_ROWS, M - row);
     const int column = (int)get_group_id(1) * TILE_COLUMNS;
@@ -122,6 +122,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
     }
 
     const size_t first = (size_t)row * out_stride + column0 + column;
-    write_tile(total, rows, min(TILE_COLUMNS, N - column), bias + column0 + column, residual + first, out + first,
-               out_stride);
+    write_tile(
+        total, rows, min(TILE_COLUMNS, N - column), activation, adds_residual, bias + column0 + column,
+        residual + first, out + first, out_stride);
 }

@@ -23,7 +23,7 @@ static inline float16 add_pairs(float16 sum, int16 x, int16 w) {
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile_bf16_dot(
     __global const int *restrict x, __global const int *restrict weight, __global const float *restrict bias,
     __global const float *residual, __global float *out, int M, int N, int K, int row0, int column0, int x_stride,
-    int out_stride) {
+    int out_stride, int activation, int adds_residual) {
     const int row = row0 + (int)get_group_id(0) * TILE_ROWS;
     const int column = (int)get_group_id(1) * TILE_COLUMNS;
     const int words = (K + 1) / 2;
@@ -71,6 +71,6 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile_bf16_do
     }
     const size_t first = (size_t)row * out_stride + column0 + column;
     write_tile(
-        tile, min(TILE_ROWS, M - row), min(TILE_COLUMNS, N - column), bias + column0 + column, residual + first,
-        out + first, out_stride);
+        tile, min(TILE_ROWS, M - row), min(TILE_COLUMNS, N - column), activation, adds_residual,
+        bias + column0 + column, residual + first, out + first, out_stride);
 }

@@ -65,19 +65,20 @@ static inline float16 tanh16(float16 x) {
     return copysign((1.0f - e) / (1.0f + e), x);
 }
 
-static inline float16 activate16(float16 x) {
-#if ACTIVATION == ACTIVATION_GELU
-    return gelu16(x);
-#elif ACTIVATION == ACTIVATION_GELU_TANH
-    float16 u = 0.79788456f * fma(0.044715f * x * x, x, x);
-    return 0.5f * x * (1.0f + tanh16(u));
-#elif ACTIVATION == ACTIVATION_RELU
-    return fmax(x, (float16)(0.0f));
-#elif ACTIVATION == ACTIVATION_SILU
-    return x / (1.0f + exp16(fmin(-x, (float16)(88.0f))));
-#elif ACTIVATION == ACTIVATION_TANH
-    return tanh16(x);
-#else
-    return x;
-#endif
+// encl_activation, as a launch says.
+static inline float16 activate16(int activation, float16 x) {
+    switch (activation) {
+    case ACTIVATION_GELU:
+        return gelu16(x);
+    case ACTIVATION_GELU_TANH:
+        return 0.5f * x * (1.0f + tanh16(0.79788456f * fma(0.044715f * x * x, x, x)));
+    case ACTIVATION_RELU:
+        return fmax(x, (float16)(0.0f));
+    case ACTIVATION_SILU:
+        return x / (1.0f + exp16(fmin(-x, (float16)(88.0f))));
+    case ACTIVATION_TANH:
+        return tanh16(x);
+    default:
+        return x;
+    }
 }
