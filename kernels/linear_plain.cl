@@ -1,8 +1,7 @@
 // out[m, column0 + n] = activation(Σ_k x[m, k] · w[n, k] + bias) + residual, one work-item an output.
 // Weights in panels, of floats or with -DBFLOAT16 of bfloat16. Grid: (columns, rows).
-// gpu-check: -DACTIVATION=1 -DRESIDUAL=0
-// gpu-check: -DACTIVATION=0 -DRESIDUAL=1
-// gpu-check: -DACTIVATION=1 -DRESIDUAL=0 -DBFLOAT16
+// gpu-check:
+// gpu-check: -DBFLOAT16
 #include "activation.h"
 
 // Weight k of the column that w is the first word of.
@@ -17,7 +16,8 @@ static inline float weight_at(__global const float *w, int k) {
 
 __kernel void linear_plain(
     __global const float *x, __global const float *weight, __global const float *bias, __global const float *residual,
-    __global float *out, int M, int N, int K, int row0, int column0, int x_stride, int out_stride) {
+    __global float *out, int M, int N, int K, int row0, int column0, int x_stride, int out_stride, int activation,
+    int adds_residual) {
     const int n = get_global_id(0);
     const int m = row0 + (int)get_global_id(1);
     if (n >= N || m >= M) {
@@ -35,9 +35,9 @@ __kernel void linear_plain(
         sum = fma(a[k], weight_at(w, k), sum);
     }
     const size_t at = (size_t)m * out_stride + column0 + n;
-    float y = activate(sum + bias[column0 + n]);
-#if RESIDUAL
-    y += residual[at];
-#endif
+    float y = activate(activation, sum + bias[column0 + n]);
+    if (adds_residual) {
+        y += residual[at];
+    }
     out[at] = y;
 }

@@ -1,7 +1,6 @@
 // out[m, column0 + n] = activation(Σ_k x[m, k] · w[n, k] + bias) + residual with quantized x and weights (prelude.h),
 // one work-item an output. Integer sums are exact. Grid: (columns, rows).
-// gpu-check: -DACTIVATION=1 -DRESIDUAL=0
-// gpu-check: -DACTIVATION=0 -DRESIDUAL=1
+// gpu-check:
 #include "activation.h"
 
 static inline int dot4(uint q, uint w) {
@@ -12,7 +11,8 @@ static inline int dot4(uint q, uint w) {
 
 __kernel void linear_plain_int8(
     __global const uint *x, __global const uint *weight, __global const float *bias, __global const float *residual,
-    __global float *out, int M, int N, int K, int row0, int column0, int x_stride, int out_stride) {
+    __global float *out, int M, int N, int K, int row0, int column0, int x_stride, int out_stride, int activation,
+    int adds_residual) {
     const int n = get_global_id(0);
     const int m = row0 + (int)get_global_id(1);
     if (n >= N || m >= M) {
@@ -28,9 +28,9 @@ __kernel void linear_plain_int8(
     sum -= as_int(a[1]) * as_int(w[PANEL]);
     const float scale = as_float(a[0]) * as_float(w[0]);
     const size_t at = (size_t)m * out_stride + column0 + n;
-    float y = activate(scale * (float)sum + bias[column0 + n]);
-#if RESIDUAL
-    y += residual[at];
-#endif
+    float y = activate(activation, scale * (float)sum + bias[column0 + n]);
+    if (adds_residual) {
+        y += residual[at];
+    }
     out[at] = y;
 }

@@ -4,7 +4,7 @@
 // Adds the products of a block `depth` deep to the sums of ROWS rows of x, which wait in `total` unless they begin
 // here.
 static inline void ADD_BLOCK(
-    float *total, bool begin, __global const float *x, size_t stride, __global const float *w, int depth, fetcher *f) {
+    float *total, bool begin, __global const float *x, size_t stride, __global const word *w, int depth, fetcher *f) {
     float16 sum[ROWS][VECTORS];
 #pragma unroll
     for (int i = 0; i < ROWS; i++) {
@@ -21,11 +21,13 @@ static inline void ADD_BLOCK(
     for (; k + STEPS <= depth; k += STEPS) {
 #pragma unroll
         for (int step = 0; step < STEPS; step++) {
-            fetch_line(f);
+            if (step % WORD_DEPTH == 0) {
+                fetch_line(f);
+            }
             float16 v[VECTORS];
 #pragma unroll
             for (int j = 0; j < VECTORS; j++) {
-                v[j] = vload16(j, w + step * PANEL);
+                v[j] = weights_at(w, step, j);
             }
 #pragma unroll
             for (int i = 0; i < ROWS; i++) {
@@ -38,7 +40,7 @@ static inline void ADD_BLOCK(
         }
         low += STEPS;
         high += STEPS;
-        w += STEPS * PANEL;
+        w += STEPS / WORD_DEPTH * PANEL;
     }
 #pragma unroll 1
     for (; k < depth; k++) {
@@ -47,7 +49,7 @@ static inline void ADD_BLOCK(
             const float16 b = x[i * stride + k];
 #pragma unroll
             for (int j = 0; j < VECTORS; j++) {
-                sum[i][j] = fma(b, vload16(j, w), sum[i][j]);
+                sum[i][j] = fma(b, weights_at(w, 0, j), sum[i][j]);
             }
         }
         w += PANEL;

@@ -10,6 +10,7 @@
 //
 // Weights in panels, x broadcast. For CPU devices. Grid: (groups of rows, column tiles), work-groups of one; tiles of
 // 16 columns take halves of panels. Tiles read rows beyond M (row padding) and store none.
+#include "fetch.h"
 #include "vector.h"
 #ifndef TILE_ROWS
 #define TILE_ROWS 8
@@ -23,14 +24,33 @@
 #ifndef REST_ROWS // of a lower tile for a group's last rows; 0: there is none
 #define REST_ROWS 0
 #endif
+#include "tile_epilogue.h"
 #define BLOCK_DEPTH 128
 #define VECTORS (TILE_COLUMNS / 16)
 #define STEPS 2 // of k in a turn of the innermost loop
 
-// What a tile fetches: a line at each k, `step` rows of a panel after the line before, in 1/65536. A half of a panel is
-// every other line of it.
+#ifdef BFLOAT16 // weights in bfloat16, two of them a word; x, products and sums are float32 all the same
+typedef uint word;
+#define WORD_DEPTH 2
+#else
+typedef float word;
+#define WORD_DEPTH 1
+#endif
+
+// Sixteen weights of a panel's row, `step` of k after w.
+static inline float16 weights_at(__global const word *w, int step, int j) {
+#ifdef BFLOAT16
+    const uint16 pair = vload16(j, w + step / 2 * PANEL);
+    return as_float16(step % 2 == 0 ? pair << 16 : pair & 0xffff0000u);
+#else
+    return vload16(j, w + step * PANEL);
+#endif
+}
+
+// What a tile fetches: a line at each word of k, `step` rows of a panel after the line before, in 1/65536. A half of a
+// panel is every other line of it.
 typedef struct fetcher {
-    __global const float *next;
+    __global const word *next;
     uint at, step;
 } fetcher;
 
@@ -60,16 +80,17 @@ static inline void fetch_line(fetcher *f) {
 #endif
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
-    __global const float *restrict x, __global const float *restrict weight, __global const float *restrict bias,
+    __global const float *restrict x, __global const word *restrict weight, __global const float *restrict bias,
     __global const float *residual, __global float *out, int M, int N, int K, int row0, int column0, int x_stride,
-    int out_stride) {
+    int out_stride, int activation, int adds_residual) {
     const int row = row0 + (int)get_group_id(0) * GROUP_ROWS;
     const int rows = min(GROUP_ROWS, M - row);
     const int column = (int)get_group_id(1) * TILE_COLUMNS;
-    __global const float *w = weight + (size_t)(column / PANEL) * K * PANEL + column % PANEL;
-    __global const float *following = w + TILE_COLUMNS; // the next group's
+    const int words = (K + WORD_DEPTH - 1) / WORD_DEPTH;
+    __global const word *w = weight + (size_t)(column / PANEL) * words * PANEL + column % PANEL;
+    __global const word *following = w + TILE_COLUMNS; // the next group's
     if (column % PANEL + TILE_COLUMNS == PANEL) {
-        following = weight + (size_t)(column / PANEL + 1) * K * PANEL;
+        following = weight + (size_t)(column / PANEL + 1) * words * PANEL;
     }
     // The tiles that share the fetching: those of the group for its blocks, those of all groups for a whole panel.
     const bool blocks = GROUP_ROWS > TILE_ROWS;
@@ -80,11 +101,11 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
 #pragma unroll 1
     for (int k = 0; k < K; k += depth) {
         const int n = min(depth, K - k);
-        __global const float *block = w + (size_t)k * PANEL;
+        __global const word *block = w + (size_t)k / WORD_DEPTH * PANEL;
         __global const float *a = x + (size_t)row * x_stride + k;
-        fetcher f = {k + n < K ? block + (size_t)n * PANEL : following, 0, 65536 / tiles};
+        fetcher f = {k + n < K ? block + (size_t)n / WORD_DEPTH * PANEL : following, 0, 65536 / tiles};
         if (!blocks) {
-            f.at = (uint)get_group_id(0) * f.step * (uint)K;
+            f.at = (uint)get_group_id(0) * f.step * (uint)words;
         }
         int i = 0;
 #pragma unroll 1
@@ -100,34 +121,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
 #endif
     }
 
-    // The epilogue works on memory, row by row: unrolled over the registers it would be most of the kernel's code.
-    const int columns = min(TILE_COLUMNS, N - column);
     const size_t first = (size_t)row * out_stride + column0 + column;
-    float b[TILE_COLUMNS];
-    for (int n = 0; n < TILE_COLUMNS; n++) {
-        b[n] = n < columns ? bias[column0 + column + n] : 0.0f;
-    }
-#pragma unroll 1
-    for (int i = 0; i < VECTORS * rows; i++) {
-        const int offset = i % VECTORS * 16;
-        const size_t at = first + (size_t)(i / VECTORS) * out_stride + offset;
-        float16 y = activate16(vload16(i, total) + vload16(0, b + offset));
-        if (columns == TILE_COLUMNS) {
-#if RESIDUAL
-            y += vload16(0, residual + at);
-#endif
-            vstore16(y, 0, out + at);
-        } else {
-            // The last tile of an N that is no multiple of its columns: the same arithmetic, stored one by one.
-            vstore16(y, i, total);
-#pragma unroll 1
-            for (int n = 0; n < min(16, columns - offset); n++) {
-#if RESIDUAL
-                out[at + n] = total[16 * i + n] + residual[at + n];
-#else
-                out[at + n] = total[16 * i + n];
-#endif
-            }
-        }
-    }
+    write_tile(
+        total, rows, min(TILE_COLUMNS, N - column), activation, adds_residual, bias + column0 + column,
+        residual + first, out + first, out_stride);
 }

@@ -14,12 +14,13 @@
 #define TILE_COLUMNS 16
 #endif
 #ifndef GROUP_ROWS
-#define GROUP_ROWS 48
+#define GROUP_ROWS TILE_ROWS // there are no blocks, then, and nothing is fetched
 #endif
 #ifndef SHORT_WORDS
 #define SHORT_WORDS 1
 #endif
 #define BLOCK_WORDS 256 // of K: with 16 columns, weights of 16 KB
+#include "fetch.h"
 #include "tile_epilogue.h"
 
 #if VNNI == 512
@@ -120,8 +121,10 @@ static inline void add_block(
     int k = 0;
 #pragma unroll 1
     for (; k + SHORT_WORDS <= words; k += SHORT_WORDS) {
-        FETCH(next);
-        next += fetch_step;
+        if (GROUP_ROWS > TILE_ROWS) {
+            FETCH(next);
+            next += fetch_step;
+        }
         lanes v[VECTORS][SHORT_WORDS];
 #pragma unroll
         for (int h = 0; h < SHORT_WORDS; h++) {
@@ -171,7 +174,7 @@ static inline void add_block(
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile_int8(
     __global const int *restrict x, __global const int *restrict weight, __global const float *restrict bias,
     __global const float *residual, __global float *out, int M, int N, int K, int row0, int column0, int x_stride,
-    int out_stride) {
+    int out_stride, int activation, int adds_residual) {
     const int row = row0 + (int)get_group_id(0) * GROUP_ROWS;
     const int rows = min(GROUP_ROWS, M - row);
     const int column = (int)get_group_id(1) * TILE_COLUMNS;
@@ -186,11 +189,12 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile_int8(
     // already. A tile alone takes every SHORT_WORDS-th.
     const int tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
     const int fetch_step = tiles == 1 ? SHORT_WORDS * PANEL : PANEL;
+    const int depth = GROUP_ROWS > TILE_ROWS ? BLOCK_WORDS : words;
     int total[(GROUP_ROWS + TILE_ROWS) * TILE_COLUMNS];
 
 #pragma unroll 1
-    for (int k = 0; k < words; k += BLOCK_WORDS) {
-        const int n = min(BLOCK_WORDS, words - k);
+    for (int k = 0; k < words; k += depth) {
+        const int n = min(depth, words - k);
         __global const int *block = panel + (size_t)(2 + k) * PANEL;
         __global const int *a = head + QUANTIZED_HEAD + k;
         __global const int *next = k + n < words ? block + (size_t)n * PANEL : following;
@@ -217,6 +221,6 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile_int8(
     }
     const size_t first = (size_t)row * out_stride + column0 + column;
     write_tile(
-        numbers, rows, min(TILE_COLUMNS, N - column), bias + column0 + column, residual + first, out + first,
-        out_stride);
+        numbers, rows, min(TILE_COLUMNS, N - column), activation, adds_residual, bias + column0 + column,
+        residual + first, out + first, out_stride);
 }

@@ -1,7 +1,7 @@
 // Weight rows [row0, row0 + rows) from row-major [rows][K] into panels of int8 (prelude.h), one work-item a row.
 // The scale is the one with the least squared error of CANDIDATES: one that gives the row's largest weight the limit,
-// finer ones, which clip it, and coarser ones where short_words is not 0. Then weights that meet in a sum of 16 bits are
-// scaled down together so that it does not overflow (runtime/op/operator.h); with the coarsest scale they never are.
+// and coarse ones and then finer ones, until they become worse. Where short_words is not 0, weights that meet in a sum
+// of 16 bits are scaled down together so that it does not overflow (runtime/op/operator.h); with the coarsest none are.
 // Grid: (rows). Done once a weight.
 // gpu-check:
 #define CANDIDATES 13

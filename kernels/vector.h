@@ -9,17 +9,6 @@
 #endif
 #define LOW_ROWS 3 // of a tile, addressed from its first one; the others from the fourth, which is hidden
 
-// Brings a line of memory into the second-level cache; an address beyond the buffer is harmless. PoCL compiles for the
-// host's processor and takes its assembly (OpenCL's prefetch does nothing there, and __builtin_prefetch makes PoCL 3.1
-// give up vector registers).
-#if defined(POCL_DEVICE_ADDRESS_BITS) && defined(__x86_64__)
-#define FETCH(address) __asm__ volatile("prefetcht1 (%0)" : : "r"(address))
-#elif defined(POCL_DEVICE_ADDRESS_BITS) && defined(__aarch64__)
-#define FETCH(address) __asm__ volatile("prfm pldl2keep, [%0]" : : "r"(address))
-#else
-#define FETCH(address)
-#endif
-
 static inline float sum16(float16 v) {
     float8 a = v.lo + v.hi;
     float4 b = a.lo + a.hi;
@@ -76,19 +65,20 @@ static inline float16 tanh16(float16 x) {
     return copysign((1.0f - e) / (1.0f + e), x);
 }
 
-static inline float16 activate16(float16 x) {
-#if ACTIVATION == ACTIVATION_GELU
-    return gelu16(x);
-#elif ACTIVATION == ACTIVATION_GELU_TANH
-    float16 u = 0.79788456f * fma(0.044715f * x * x, x, x);
-    return 0.5f * x * (1.0f + tanh16(u));
-#elif ACTIVATION == ACTIVATION_RELU
-    return fmax(x, (float16)(0.0f));
-#elif ACTIVATION == ACTIVATION_SILU
-    return x / (1.0f + exp16(fmin(-x, (float16)(88.0f))));
-#elif ACTIVATION == ACTIVATION_TANH
-    return tanh16(x);
-#else
-    return x;
-#endif
+// encl_activation, as a launch says.
+static inline float16 activate16(int activation, float16 x) {
+    switch (activation) {
+    case ACTIVATION_GELU:
+        return gelu16(x);
+    case ACTIVATION_GELU_TANH:
+        return 0.5f * x * (1.0f + tanh16(0.79788456f * fma(0.044715f * x * x, x, x)));
+    case ACTIVATION_RELU:
+        return fmax(x, (float16)(0.0f));
+    case ACTIVATION_SILU:
+        return x / (1.0f + exp16(fmin(-x, (float16)(88.0f))));
+    case ACTIVATION_TANH:
+        return tanh16(x);
+    default:
+        return x;
+    }
 }

@@ -245,6 +245,7 @@ static encl_status compile(encl_executable *e, const encl_graph *graph, const en
     const char *family = options->family != NULL ? options->family : encl_device_family(e->device);
     encl_lowering lowering = {0};
     bool *quarantined = NULL;
+    bool impossible[ENCL_KERNEL_ROWS_MOST];
     bool again = true;
     if (!encl_family_parse(family, &lowering.family)) {
         return encl_fail(ENCL_INVALID, "kernel family '%s', expected plain, tile or group", family);
@@ -270,7 +271,10 @@ static encl_status compile(encl_executable *e, const encl_graph *graph, const en
     }
     e->info.same_bits = e->info.same_bits && !lowering.library;
     ENCL_TRY(encl_allocate(encl_kernel_row_count, sizeof *quarantined, (void **)&quarantined));
+    const size_t impossible_count = encl_kernel_mark_impossible(e->device, quarantined);
+    memcpy(impossible, quarantined, encl_kernel_row_count * sizeof *quarantined);
     lowering.quarantined = quarantined;
+    lowering.impossible = impossible;
     while (again) {
         encl_schedule_destroy(e->schedule);
         e->schedule = NULL;
@@ -294,6 +298,7 @@ static encl_status compile(encl_executable *e, const encl_graph *graph, const en
     for (size_t i = 0; i < encl_kernel_row_count; i++) {
         e->info.quarantined += quarantined[i] ? 1 : 0;
     }
+    e->info.quarantined -= (int32_t)impossible_count;
 cleanup:
     free(quarantined);
     return status;

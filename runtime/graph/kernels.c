@@ -9,8 +9,7 @@
 
 // Two shapes of one operator want the same program where these agree (encl_operator_options).
 static bool same_options(const encl_shape *a, const encl_shape *b) {
-    return a->activation == b->activation && a->residual == b->residual && a->head_size == b->head_size &&
-           a->pooling == b->pooling && a->top_k == b->top_k;
+    return a->head_size == b->head_size && a->pooling == b->pooling && a->top_k == b->top_k;
 }
 
 const encl_kernel *encl_kernels_find(const encl_kernel_set *set, const encl_kernel_row *row, const encl_shape *shape) {

@@ -124,6 +124,7 @@ typedef struct encl_lowering {
     const bool *exact_layers; // [exact_layer_count] layers whose products are
     size_t exact_layer_count;
     const bool *quarantined; // [encl_kernel_row_count]; NULL: none
+    const bool *impossible;  // likewise, of these: what the device does not have the instructions for
     bool family_asked;       // the caller named the family,
     bool gemm_asked;         // the provider of products
 } encl_lowering;

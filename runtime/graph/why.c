@@ -22,7 +22,7 @@ static encl_status keep_text(encl_schedule *s, encl_string *text, const char **k
 
 // A row that would have been taken before the chosen one.
 static bool is_better(const encl_lowering *lowering, const encl_kernel_row *row, const encl_kernel_row *chosen) {
-    if (row->op != chosen->op) {
+    if (row->op != chosen->op || row->format.precision != chosen->format.precision) {
         return false;
     }
     if (row->family != chosen->family) {
@@ -43,6 +43,8 @@ static encl_status say_row(const encl_lowering *lowering, const encl_step *step,
         }
         if (!encl_kernel_serves(row, &step->shape)) {
             unfit = unfit == NULL ? row : unfit;
+        } else if (lowering->impossible != NULL && lowering->impossible[i]) {
+            return encl_string_format(text, "%s needs %s", row->name, row->needs);
         } else if (lowering->quarantined != NULL && lowering->quarantined[i]) {
             return encl_string_format(text, "%s failed here", row->name);
         }

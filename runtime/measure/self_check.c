@@ -17,7 +17,7 @@ size_t encl_self_check_rows(const encl_device *device, const encl_kernel_row **r
     encl_family_parse(encl_device_family(device), &family);
     for (size_t i = 0; i < encl_kernel_row_count; i++) {
         const encl_kernel_row *row = &encl_kernel_rows[i];
-        if (row->family == ENCL_FAMILY_PLAIN || row->family == family) {
+        if ((row->family == ENCL_FAMILY_PLAIN || row->family == family) && encl_kernel_is_possible(row, device)) {
             if (count < capacity) {
                 rows[count] = row;
             }

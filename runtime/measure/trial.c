@@ -45,6 +45,9 @@ encl_status encl_trial_run(const encl_device *device, const encl_kernel_row *row
     if (own.shape.x != ENCL_NUMBERS_FLOATS) {
         own.shape.x_stride = 0; // the case's is one of floats
     }
+    if (!encl_kernel_is_possible(row, device)) {
+        return encl_fail(ENCL_UNSUPPORTED, "kernel %s: the device does not have all of: %s", row->name, row->needs);
+    }
     if (!encl_kernel_serves(row, &own.shape)) {
         return encl_fail(ENCL_UNSUPPORTED, "kernel %s: its domain does not hold columns %d with heads of %d", row->name,
                          (int)check->shape.columns, (int)check->shape.head_size);

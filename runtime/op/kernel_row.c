@@ -30,6 +30,7 @@ const encl_kernel_row encl_kernel_rows[] = {
 #undef DOMAIN
 #undef GRID
 const size_t encl_kernel_row_count = sizeof encl_kernel_rows / sizeof encl_kernel_rows[0];
+_Static_assert(sizeof encl_kernel_rows / sizeof encl_kernel_rows[0] <= ENCL_KERNEL_ROWS_MOST, "flags hold all rows");
 
 static const char *const family_names[] = {"plain", "tile", "group"};
 

@@ -46,6 +46,7 @@ typedef struct encl_kernel_row {
 
 extern const encl_kernel_row encl_kernel_rows[];
 extern const size_t encl_kernel_row_count;
+enum { ENCL_KERNEL_ROWS_MOST = 128 }; // as many flags hold all rows
 
 // True where the device has what the row needs.
 bool encl_kernel_is_possible(const encl_kernel_row *row, const encl_device *device);

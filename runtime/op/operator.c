@@ -42,6 +42,13 @@ size_t encl_operator_scalars(encl_operator op, const encl_shape *shape, encl_sca
         INTEGER(shape->first_column);
         INTEGER(shape->x_stride);
         INTEGER(shape->out_stride);
+        INTEGER((int32_t)shape->activation);
+        INTEGER(shape->residual);
+        break;
+    case ENCL_OP_EPILOGUE:
+        INTEGER(shape->columns);
+        INTEGER((int32_t)shape->activation);
+        INTEGER(shape->residual);
         break;
     case ENCL_OP_PACK:
         INTEGER(shape->depth);
@@ -79,7 +86,7 @@ size_t encl_operator_scalars(encl_operator op, const encl_shape *shape, encl_sca
         INTEGER(shape->out_stride);
         INTEGER(shape->first_column);
         break;
-    default: // EPILOGUE, GATHER, NORMALIZE, TOP_K
+    default: // GATHER, NORMALIZE, TOP_K
         INTEGER(shape->columns);
         break;
     }
@@ -90,9 +97,6 @@ size_t encl_operator_scalars(encl_operator op, const encl_shape *shape, encl_sca
 
 encl_status encl_operator_options(encl_operator op, const encl_shape *shape, encl_string *options) {
     switch (op) {
-    case ENCL_OP_LINEAR:
-    case ENCL_OP_EPILOGUE:
-        return encl_string_format(options, " -DACTIVATION=%d -DRESIDUAL=%d", (int)shape->activation, shape->residual);
     case ENCL_OP_KEYS:
     case ENCL_OP_ATTENTION:
         return encl_string_format(options, " -DHEAD_SIZE=%d", (int)shape->head_size);

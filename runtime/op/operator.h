@@ -133,7 +133,7 @@ size_t encl_operator_output(encl_operator op);
 // The scalar arguments that follow the buffers; returns how many.
 size_t encl_operator_scalars(encl_operator op, const encl_shape *shape, encl_scalar scalars[ENCL_OPERATOR_SCALARS]);
 
-// Appends the build options that a node of this shape needs (" -DACTIVATION=1 -DRESIDUAL=0").
+// Appends the build options that a node of this shape needs (" -DHEAD_SIZE=64").
 encl_status encl_operator_options(encl_operator op, const encl_shape *shape, encl_string *options);
 
 // What one call works on that its shape does not say; other operators leave it 0.

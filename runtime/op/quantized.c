@@ -142,29 +142,53 @@ void encl_ideal_weights(const encl_shape *shape, const float *row, double scale,
     }
 }
 
-static void pack_int8(const encl_shape *shape, const float *row, int64_t n, uint32_t *panels) {
-    enum { SPAN = 16 }; // holds whole groups
-    double largest = 0;
-    int32_t sum = 0;
-    for (int32_t k = 0; k < shape->depth; k++) {
-        largest = fmax(largest, fabs((double)row[k]));
+// Integers of at most SPAN weights, which hold whole groups; returns the squared error.
+enum { SPAN = 16 };
+static double to_integers(const encl_shape *shape, const float *row, float scale, int32_t integers[SPAN]) {
+    double ideal[SPAN];
+    double sum = 0;
+    encl_ideal_weights(shape, row, (double)scale, ideal);
+    for (int32_t i = 0; i < shape->depth; i++) {
+        // Towards zero: what was scaled down must stay below its bound. (It is whole or far from whole.)
+        integers[i] = (int32_t)(ideal[i] + copysign(1e-4, ideal[i]));
+        const double error = (double)row[i] - (double)scale * integers[i];
+        sum += error * error;
     }
-    const float scale = (float)(largest / shape->limit);
+    return sum;
+}
+
+// Writes a row with a scale; returns its squared error.
+static double pack_with(const encl_shape *shape, const float *row, float scale, int64_t n, uint32_t *panels) {
+    int32_t sum = 0;
+    double error = 0;
     panels[encl_packed_scale_place(shape->depth, n)] = bits_of(scale);
     for (int32_t k = 0; k < shape->depth; k += SPAN) {
-        double ideal[SPAN];
+        int32_t integers[SPAN];
         encl_shape piece = *shape;
         piece.depth = shape->depth - k < SPAN ? shape->depth - k : SPAN;
-        encl_ideal_weights(&piece, row + k, (double)scale, ideal);
+        error += to_integers(&piece, row + k, scale, integers);
         for (int32_t i = 0; i < piece.depth; i++) {
-            // Towards zero: what was scaled down must stay below its bound. (It is whole or far from whole.)
-            const int32_t w = (int32_t)(ideal[i] + copysign(1e-4, ideal[i]));
-            sum += w;
-            set_byte(&panels[encl_packed_place(ENCL_PRECISION_INT8, shape->depth, n, k + i)], i % 4,
-                     (uint8_t)(int8_t)w);
+            uint32_t *word = &panels[encl_packed_place(ENCL_PRECISION_INT8, shape->depth, n, k + i)];
+            *word = i % 4 == 0 ? 0 : *word;
+            set_byte(word, i % 4, (uint8_t)(int8_t)integers[i]);
+            sum += integers[i];
         }
     }
     panels[encl_packed_sum_place(shape->depth, n)] = (uint32_t)sum;
+    return error;
+}
+
+static void pack_int8(const encl_shape *shape, const float *row, int64_t n, uint32_t *panels) {
+    double largest = 0;
+    for (int32_t k = 0; k < shape->depth; k++) {
+        largest = fmax(largest, fabs((double)row[k]));
+    }
+    const float usual = (float)(largest / shape->limit);
+    const float safe = (float)(largest / encl_safe_limit(shape));
+    const double error = pack_with(shape, row, safe, n, panels);
+    if (pack_with(shape, row, usual, n, panels) > error) {
+        pack_with(shape, row, safe, n, panels);
+    }
 }
 
 void encl_pack_row(const encl_shape *shape, const float *row, int64_t n, uint32_t *panels) {

@@ -15,7 +15,8 @@ void encl_quantize_row(const encl_shape *shape, const float *x, uint32_t *words)
 float encl_quantized_value(const encl_shape *shape, const uint32_t *words, int32_t k);
 
 // One weight row into panels; n counts from the first of them. The shape is one of PACK. The scale gives the row's
-// largest weight the limit; a kernel's, which is searched for, must not do worse.
+// largest weight the limit, or encl_safe_limit where that is better; a kernel's, which is searched for, must not do
+// worse.
 void encl_pack_row(const encl_shape *shape, const float *row, int64_t n, uint32_t *panels);
 // Weight k of row n as a product takes it.
 float encl_packed_value(const encl_shape *shape, const uint32_t *panels, int64_t n, int32_t k);

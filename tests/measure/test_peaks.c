@@ -48,7 +48,7 @@ static encl_status hear(void *context, const encl_peak_figure *figure) {
         assert_string_equal(figure->reason, "");
         assert_true(isfinite(figure->value) && figure->value > 0.0);
         assert_non_null(figure->samples);
-        assert_int_equal(figure->samples->count, 2);
+        assert_in_range(figure->samples->count, 1, 2); // one where the time was over before the second
         assert_true(figure->inner >= 1);
         assert_true(strcmp(figure->timer, "event") == 0 || strcmp(figure->timer, "wall") == 0);
         if (strcmp(figure->unit, "GB/s") == 0) {

@@ -105,6 +105,8 @@ void encl_bench_place(encl_bench *bench, size_t place);
 // name that the kind has not is INTERNAL, told by encl_bench_row_end.
 void encl_bench_text(encl_bench *bench, const char *column, const char *value);
 void encl_bench_number(encl_bench *bench, const char *column, double value);
+// What the column dtype calls a precision.
+const char *encl_bench_dtype(encl_precision precision);
 // n, warmup, first_us, min_us … max_us, outliers, stop, samples_ns from samples of one launch, `inner` launches each;
 // timer: "event" or "wall". The end of the run warns of rows where the noise (riqr_pct) is over 5 %.
 void encl_bench_samples(encl_bench *bench, const encl_samples *samples, int64_t inner, const char *timer);

@@ -107,10 +107,12 @@ static encl_status list_cases(const settings *chosen, const encl_bench_session *
     for (size_t d = 0; d < session->device_count; d++) {
         for (size_t s = 0; s < shapes->count; s++) {
             for (size_t i = 0; i < encl_kernel_row_count; i++) {
-                if (is_wanted(chosen, &encl_kernel_rows[i], &shapes->shapes[s], session->families[d])) {
+                const encl_kernel_row *row = &encl_kernel_rows[i];
+                if (is_wanted(chosen, row, &shapes->shapes[s], session->families[d]) &&
+                    (chosen->kernel != NULL || encl_kernel_is_possible(row, session->devices[d]))) {
                     ENCL_TRY(
                         encl_reserve((void **)&list->cases, &list->capacity, list->count + 1, sizeof *list->cases));
-                    list->cases[list->count++] = (trial_case){d, &shapes->shapes[s], &encl_kernel_rows[i]};
+                    list->cases[list->count++] = (trial_case){d, &shapes->shapes[s], row};
                 }
             }
         }
@@ -133,12 +135,14 @@ static bool is_picked(const encl_bench_session *session, const trial_case *c) {
     const encl_device_info *info = encl_device_get_info(session->devices[c->device]);
     const bool keeps = encl_kernel_keeps_bits(globals->same_bits, info->type);
     const encl_kernel_row *rows[16];
+    bool impossible[ENCL_KERNEL_ROWS_MOST] = {false};
+    encl_kernel_mark_impossible(session->devices[c->device], impossible);
     encl_kernel_take_format(c->row, &shape);
     if (c->row->op == ENCL_OP_LINEAR && encl_kernel_prefers_library(globals->gemm, family, keeps)) {
         return false;
     }
-    const size_t count = encl_kernel_choose_rows(c->row->op, &shape, family, info->native_float_width, NULL, keeps,
-                                                 rows, sizeof rows / sizeof rows[0]);
+    const size_t count = encl_kernel_choose_rows(c->row->op, &shape, family, info->native_float_width, impossible,
+                                                 keeps, rows, sizeof rows / sizeof rows[0]);
     return count > 0 && rows[encl_kernel_choose_height(rows, count, shape.rows)] == c->row;
 }
 
@@ -177,7 +181,7 @@ static encl_status run_case(encl_bench_session *session, const trial_case *c, si
     encl_bench_text(session->bench, "kernel", c->row->name);
     encl_bench_text(session->bench, "variant", c->row->options);
     encl_bench_text(session->bench, "family", encl_family_name(c->row->family));
-    encl_bench_text(session->bench, "dtype", "f32");
+    encl_bench_text(session->bench, "dtype", encl_bench_dtype(c->row->format.precision));
     encl_bench_text(session->bench, "shape", c->shape->text);
     encl_bench_text(session->bench, "picked", is_picked(session, c) ? "yes" : "no");
     ENCL_TRY(encl_bench_session_row_end(session, measure(session, c)));

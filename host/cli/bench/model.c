@@ -178,10 +178,9 @@ static cJSON *models_block(const model_bench *run) {
 }
 
 static void fill_case(const model_bench *run, const encl_model_case *measured, encl_precision precision) {
-    static const char *const dtypes[] = {"f32", "bf16", "int8"}; // in the order of encl_precision
     encl_bench *bench = run->bench;
     const encl_bench_model *model = measured->model;
-    encl_bench_text(bench, "dtype", dtypes[precision]);
+    encl_bench_text(bench, "dtype", encl_bench_dtype(precision));
     encl_bench_text(bench, "model", model->name);
     encl_bench_text(bench, "sha256", model->sha256[0] != '\0' ? model->sha256 : NULL);
     encl_bench_text(bench, "task", run->settings->tokens ? "tokens" : "embed");

@@ -183,6 +183,11 @@ static encl_bench_cell *find_cell(const encl_bench *bench, const char *column, e
     return NULL;
 }
 
+const char *encl_bench_dtype(encl_precision precision) {
+    static const char *const names[] = {"f32", "bf16", "int8"};
+    return names[precision];
+}
+
 void encl_bench_text(encl_bench *bench, const char *column, const char *value) {
     encl_bench_type type;
     encl_bench_cell *cell = find_cell(bench, column, &type);
