@@ -30,15 +30,16 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void attention_tile(
     __global const attention_block *block = list + get_group_id(0);
     const int keys = block->keys;
     const int queries = block->queries;
+    const float power = scale * 1.44269504f; // e^(scale s) = 2^(power s)
     const int panel_floats = HEAD_SIZE * PANEL;
     q += (size_t)block->first_query * q_stride + head * HEAD_SIZE;
     out += (size_t)block->first_query * out_stride + head * HEAD_SIZE;
     kv += (size_t)block->first_key * kv_stride + value_column + head * HEAD_SIZE;
     panels += ((size_t)block->first_panel * heads + head) * panel_floats;
 
-    float score[QUERIES * CHUNK];
-    float part[QUERIES * HEAD_SIZE];
-    float result[QUERIES * HEAD_SIZE];
+    float score[QUERIES * CHUNK] __attribute__((aligned(64)));
+    float part[QUERIES * HEAD_SIZE] __attribute__((aligned(64)));
+    float result[QUERIES * HEAD_SIZE] __attribute__((aligned(64)));
     float highest[QUERIES];
     float total[QUERIES];
 #pragma unroll 1
@@ -102,19 +103,17 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void attention_tile(
             float16 top = (float16)(LOWEST);
 #pragma unroll 1
             for (int k = 0; k < vectors; k++) {
-                const float16 v = vload16(k, s) * scale;
-                vstore16(v, k, s);
-                top = fmax(top, v);
+                top = larger16(vload16(k, s), top);
             }
             const float m = fmax(highest[i], max16(top));
             float16 sum = (float16)(0.0f);
 #pragma unroll 1
             for (int k = 0; k < vectors; k++) {
-                const float16 e = exp16(vload16(k, s) - m);
+                const float16 e = exp2_16((vload16(k, s) - m) * power);
                 vstore16(e, k, s);
                 sum += e;
             }
-            rescale[i] = exp16((float16)(highest[i] - m)).s0;
+            rescale[i] = exp2_16((float16)((highest[i] - m) * power)).s0;
             total[i] = fma(total[i], rescale[i], sum16(sum));
             highest[i] = m;
         }
