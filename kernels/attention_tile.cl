@@ -1,6 +1,5 @@
 // softmax(q·kᵀ·scale)·v within a sequence; one work-item a (block of up to TILES · QUERIES rows, head). Keys in panels
-// of 32. The tiles of a block follow one another over the same keys and values, which only the first reads from beyond
-// the first-level cache: rows of values stand far apart and would evict each other there, so it leaves a dense copy.
+// of 32; the tiles of a block follow one another over each, so that all but the first find it in the first-level cache.
 // Both products go by tiles of QUERIES × TILE_COLUMNS sums in registers: over a panel's keys, or half of them, and over
 // the values' columns. Scores of up to CHUNK keys stand in private memory and take a two-pass softmax; longer sequences
 // go chunk by chunk, rescaling the result so far (online softmax, Milakov & Gimelshein 2018).
