@@ -4,25 +4,15 @@
 
 #define GRID(axis, block, local) \
     { ENCL_AXIS_##axis, block, local }
-#define TILES(count, rows) rows, .tiles = count
+#define TILES(count, rows) rows, count
 #define DOMAIN(columns, head, maximum) columns, head, maximum
 #define FORMAT(precision, x, levels, limit, short_words) \
     { ENCL_PRECISION_##precision, ENCL_NUMBERS_##x, levels, limit, short_words }
+// rows stands last, as TILES is two fields. NOLINTBEGIN(bugprone-macro-parentheses)
 #define KERNEL(name, op, family, rank, file, entry, options, order, keys, rows, grid0, grid1, domain, format, needs) \
-    {#name,                                                                                                          \
-     ENCL_OP_##op,                                                                                                   \
-     ENCL_FAMILY_##family,                                                                                           \
-     rank,                                                                                                           \
-     file,                                                                                                           \
-     entry,                                                                                                          \
-     options,                                                                                                        \
-     order,                                                                                                          \
-     ENCL_KEYS_##keys,                                                                                               \
-     .grid = {GRID grid0, GRID grid1},                                                                               \
-     DOMAIN domain,                                                                                                  \
-     FORMAT format,                                                                                                  \
-     needs,                                                                                                          \
-     .tile_rows = rows},
+    {#name, ENCL_OP_##op,     ENCL_FAMILY_##family,     rank,          file,          entry, options,                \
+     order, ENCL_KEYS_##keys, {GRID grid0, GRID grid1}, DOMAIN domain, FORMAT format, needs, .tile_rows = rows},
+// NOLINTEND(bugprone-macro-parentheses)
 const encl_kernel_row encl_kernel_rows[] = {
 #include "kernels/kernels.def"
 };

@@ -35,14 +35,14 @@ typedef struct encl_kernel_row {
     const char *options;
     int32_t order;
     encl_keys keys;
-    int32_t tile_rows; // whose sums a tile holds; else 0
-    int32_t tiles;     // of ATTENTION: tiles in an entry of its work list; 0 is 1
     encl_grid grid[2];
     int32_t columns_multiple;
     int32_t head_multiple;
     int32_t head_maximum; // 0: no bound
     encl_product_format format;
     const char *needs; // what the device must have that its compiler does not check: "pocl avx2", …; "": nothing
+    int32_t tile_rows; // whose sums a tile holds; else 0
+    int32_t tiles;     // of ATTENTION: tiles in an entry of its work list; 0 is 1
 } encl_kernel_row;
 
 extern const encl_kernel_row encl_kernel_rows[];
