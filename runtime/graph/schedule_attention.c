@@ -64,7 +64,8 @@ encl_status encl_lower_attention(encl_lowerer *l, encl_value value, const encl_n
     shape->out_stride = node->width;
     ENCL_TRY(encl_lower_choose_rows(l, &step));
     // All attention nodes read the same work lists, whose blocks must suit each of them.
-    s->queries = s->queries == 0 || step.rows[0]->tile_rows < s->queries ? step.rows[0]->tile_rows : s->queries;
+    const int32_t queries = encl_kernel_block_rows(step.rows[0]);
+    s->queries = s->queries == 0 || queries < s->queries ? queries : s->queries;
     if (step.rows[0]->keys == ENCL_KEYS_PANELS) {
         encl_step pack = {.op = ENCL_OP_KEYS, .shape = *shape, .count = ENCL_COUNT_PANELS};
         ENCL_TRY(encl_lower_add_tensor(l, ENCL_COUNT_PANELS, node->width * ENCL_PANEL, &keys));

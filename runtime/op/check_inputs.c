@@ -203,7 +203,7 @@ static encl_status make_attention(maker *m) {
     ENCL_TRY(make(&b->operands[3], (size_t)queries * sizeof(encl_attention_block) / 4));
     encl_list_longest_first(b->offsets, b->sequences, order);
     s->rows = (int32_t)encl_list_blocks(b->offsets, b->sequences, order, check->rows, check->row_count,
-                                        m->row->tile_rows, order + b->sequences, b->operands[3].host);
+                                        encl_kernel_block_rows(m->row), order + b->sequences, b->operands[3].host);
     if (m->row->keys == ENCL_KEYS_PANELS) {
         ENCL_TRY(make_key_panels(m, width));
     } else {

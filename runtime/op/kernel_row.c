@@ -4,30 +4,22 @@
 
 #define GRID(axis, block, local) \
     { ENCL_AXIS_##axis, block, local }
+#define TILES(count, rows) rows, count
 #define DOMAIN(columns, head, maximum) columns, head, maximum
 #define FORMAT(precision, x, levels, limit, short_words) \
     { ENCL_PRECISION_##precision, ENCL_NUMBERS_##x, levels, limit, short_words }
+// rows stands last, as TILES is two fields. NOLINTBEGIN(bugprone-macro-parentheses)
 #define KERNEL(name, op, family, rank, file, entry, options, order, keys, rows, grid0, grid1, domain, format, needs) \
-    {#name,                                                                                                          \
-     ENCL_OP_##op,                                                                                                   \
-     ENCL_FAMILY_##family,                                                                                           \
-     rank,                                                                                                           \
-     file,                                                                                                           \
-     entry,                                                                                                          \
-     options,                                                                                                        \
-     order,                                                                                                          \
-     ENCL_KEYS_##keys,                                                                                               \
-     rows,                                                                                                           \
-     {GRID grid0, GRID grid1},                                                                                       \
-     DOMAIN domain,                                                                                                  \
-     FORMAT format,                                                                                                  \
-     needs},
+    {#name, ENCL_OP_##op,     ENCL_FAMILY_##family,     rank,          file,          entry, options,                \
+     order, ENCL_KEYS_##keys, {GRID grid0, GRID grid1}, DOMAIN domain, FORMAT format, needs, .tile_rows = rows},
+// NOLINTEND(bugprone-macro-parentheses)
 const encl_kernel_row encl_kernel_rows[] = {
 #include "kernels/kernels.def"
 };
 #undef KERNEL
 #undef FORMAT
 #undef DOMAIN
+#undef TILES
 #undef GRID
 const size_t encl_kernel_row_count = sizeof encl_kernel_rows / sizeof encl_kernel_rows[0];
 _Static_assert(sizeof encl_kernel_rows / sizeof encl_kernel_rows[0] <= ENCL_KERNEL_ROWS_MOST, "flags hold all rows");
@@ -119,6 +111,10 @@ static bool has_its_keys(const encl_kernel_row *row, const encl_shape *shape, en
     const encl_kernel_row *keys = NULL;
     return row->keys != ENCL_KEYS_PANELS ||
            encl_kernel_candidates(ENCL_OP_KEYS, shape, family, quarantined, &keys, 1) > 0;
+}
+
+int32_t encl_kernel_block_rows(const encl_kernel_row *row) {
+    return row->tile_rows * (row->tiles > 0 ? row->tiles : 1);
 }
 
 int32_t encl_kernel_tile_rows(const encl_kernel_row *row) {

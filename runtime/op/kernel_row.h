@@ -35,13 +35,14 @@ typedef struct encl_kernel_row {
     const char *options;
     int32_t order;
     encl_keys keys;
-    int32_t tile_rows; // whose sums a tile holds; of ATTENTION, the most query rows of a work list's entry; else 0
     encl_grid grid[2];
     int32_t columns_multiple;
     int32_t head_multiple;
     int32_t head_maximum; // 0: no bound
     encl_product_format format;
     const char *needs; // what the device must have that its compiler does not check: "pocl avx2", …; "": nothing
+    int32_t tile_rows; // whose sums a tile holds; else 0
+    int32_t tiles;     // of ATTENTION: tiles in an entry of its work list; 0 is 1
 } encl_kernel_row;
 
 extern const encl_kernel_row encl_kernel_rows[];
@@ -86,6 +87,8 @@ size_t encl_kernel_choose_height(const encl_kernel_row *const *rows, size_t coun
 
 // Rows of the output whose sums a tile holds, else those that a work-group covers, or 1.
 int32_t encl_kernel_tile_rows(const encl_kernel_row *row);
+// The most query rows of an entry in the work list of a row of ATTENTION.
+int32_t encl_kernel_block_rows(const encl_kernel_row *row);
 
 // True where the runtime gives matrix products to CLBlast: asked for, or by itself for devices of the group family,
 // which has no product of its own yet. CLBlast states no order of summation, so it cannot serve same bits.
