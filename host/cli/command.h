@@ -43,6 +43,7 @@ typedef struct encl_call {
 typedef struct encl_command {
     const char *name;
     const char *summary;   // its line in `encl help`
+    bool hidden;           // not for people: it has no line there
     const char *arguments; // "MODEL [TEXT...]"
     const char *text;      // help: what it does, '\v', and an example that works
     const struct argp_option *options;
@@ -76,5 +77,6 @@ extern const encl_command encl_command_eval;
 extern const encl_command encl_command_profile;
 extern const encl_command encl_command_bench;
 extern const encl_command encl_command_doctor;
+extern const encl_command encl_command_rehearse;
 
 #endif

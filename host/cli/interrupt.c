@@ -57,3 +57,7 @@ int encl_interrupt_signal(void) {
 int encl_interrupt_descriptor(void) {
     return wake[0];
 }
+
+encl_process_watch encl_interrupt_watch(void) {
+    return (encl_process_watch){.check = encl_interrupt_check, .descriptor = wake[0]};
+}

@@ -2,7 +2,7 @@
 #ifndef ENCL_CLI_INTERRUPT_H
 #define ENCL_CLI_INTERRUPT_H
 
-#include "runtime/base/status.h"
+#include "runtime/base/process.h"
 
 // Catches SIGINT and SIGTERM. A second one ends the process at once, and so do five seconds in which it did not finish,
 // as where a driver hangs; then temporary files may stay.
@@ -15,5 +15,7 @@ encl_status encl_interrupt_asked(void *context);
 int encl_interrupt_signal(void);
 // Readable once a signal came, for poll(); -1 where there is none.
 int encl_interrupt_descriptor(void);
+// Ends a program that is waited for once a signal came.
+encl_process_watch encl_interrupt_watch(void);
 
 #endif

@@ -16,7 +16,7 @@ static const encl_command *const commands[] = {
     &encl_command_devices,  &encl_command_info,  &encl_command_convert,    &encl_command_pack,
     &encl_command_tokenize, &encl_command_embed, &encl_command_similarity, &encl_command_fill_mask,
     &encl_command_classify, &encl_command_ner,   &encl_command_qa,         &encl_command_eval,
-    &encl_command_profile,  &encl_command_bench, &encl_command_doctor,
+    &encl_command_profile,  &encl_command_bench, &encl_command_doctor,     &encl_command_rehearse,
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
@@ -85,7 +85,9 @@ static char *list_commands(int key, const char *text, void *input) {
     encl_string list = {0};
     encl_status status = encl_string_format(&list, "Commands:\n");
     for (size_t i = 0; i < COMMAND_COUNT && status == ENCL_OK; i++) {
-        status = encl_string_format(&list, "  %-12s%s\n", commands[i]->name, commands[i]->summary);
+        if (!commands[i]->hidden) {
+            status = encl_string_format(&list, "  %-12s%s\n", commands[i]->name, commands[i]->summary);
+        }
     }
     if (status == ENCL_OK) {
         status = encl_string_format(&list, "\n`encl COMMAND --help' says more about one, `encl --version' what this "

@@ -231,6 +231,22 @@ static bool load_from_cache(encl_program *program) {
     return loaded;
 }
 
+encl_status encl_program_key(const encl_device *device, const char *file, const char *options,
+                             char key[ENCL_HASH_TEXT]) {
+    encl_status status = ENCL_OK;
+    encl_string source = {0};
+    char *whole = NULL;
+    key[0] = '\0';
+    ENCL_TRY(whole_options(options, &whole));
+    ENCL_TRY(whole_source(file, &source));
+    make_key(device, file, whole, source.text, key);
+
+cleanup:
+    encl_string_free(&source);
+    free(whole);
+    return status;
+}
+
 encl_status encl_program_build(const encl_device *device, const char *file, const char *options,
                                encl_program **program) {
     encl_status status = ENCL_OK;

@@ -6,6 +6,7 @@
 #ifndef ENCL_DEVICE_PROGRAM_H
 #define ENCL_DEVICE_PROGRAM_H
 
+#include "runtime/base/hash.h"
 #include "runtime/device/device.h"
 
 typedef struct encl_program {
@@ -13,13 +14,17 @@ typedef struct encl_program {
     cl_program program;
     char *file; // "pool.cl"
     char *options;
-    char key[65]; // of the cache
+    char key[ENCL_HASH_TEXT]; // of the cache
     bool from_cache;
 } encl_program;
 
 // The text of a file in kernels/: from the folder ENCL_KERNEL_DIR where that is set, else from the binary.
 // *text is NUL-terminated and freed by the caller.
 encl_status encl_program_source(const char *file, char **text);
+
+// What tells this file with these options on this device from all others: the cache's key of its program.
+encl_status encl_program_key(const encl_device *device, const char *file, const char *options,
+                             char key[ENCL_HASH_TEXT]);
 
 // Builds or loads. The source is kernels/prelude.h (FP_CONTRACT OFF and shared helpers) followed by the file, with
 // #line marks, so that messages name the file and its line. A build failure is BUILD with the log's first error:

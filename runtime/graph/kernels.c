@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "runtime/base/log.h"
-#include "runtime/op/check.h"
+#include "runtime/op/kernel_make.h"
+#include "runtime/op/rehearsal.h"
 
 // Two shapes of one operator want the same program where these agree (encl_operator_options).
 static bool same_options(const encl_shape *a, const encl_shape *b) {
@@ -64,62 +65,53 @@ typedef struct build_work {
     outcome *outcomes;
 } build_work;
 
-// Builds and checks a kernel. A check that fails is a BUILD failure as far as the row is concerned.
-static encl_status build_and_check(const encl_device *device, const encl_kernel_row *row, const encl_shape *shape,
-                                   encl_kernel *kernel) {
-    encl_status status = ENCL_OK;
-    encl_check_case check;
-    encl_check_result result;
-    encl_check_small(row, shape, &check);
-    ENCL_TRY(encl_kernel_open(device, row, shape, kernel));
-    ENCL_TRY(encl_check_kernel(device, kernel, &check, &result));
-    if (!result.passed) {
-        status = encl_fail(ENCL_BUILD, "its self-check failed (%s at element %lld, error %g, tolerance %g)",
-                           result.reason, (long long)result.where, result.max_error, result.tolerance);
-    }
-cleanup:
-    return status;
-}
-
-static bool is_of_no_use(encl_status status) {
-    // Drivers say CL_OUT_OF_RESOURCES of a kernel that wants too many registers.
-    return status == ENCL_BUILD || status == ENCL_DEVICE || status == ENCL_DEVICE_MEMORY;
-}
-
-// One kernel from start to end. One that fails is given a second chance: what came from the cache is built from source,
-// and a device may have been short of something. What the compiler or the check said of a fresh build will not change.
+// One kernel from start to end, but for those that did not come through their rehearsal.
 static void make_one(void *context, size_t i) {
     build_work *work = context;
-    const encl_device *device = work->device;
     encl_kernel *kernel = &work->set->kernels[i];
     const encl_kernel_row *row = kernel->row;
     outcome *result = &work->outcomes[i];
-    result->status = build_and_check(device, row, &work->set->shapes[i], kernel);
-    if (is_of_no_use(result->status)) {
-        const bool cached = kernel->program != NULL && kernel->program->from_cache;
-        const encl_status first = result->status;
-        const bool works = first == ENCL_BUILD || encl_device_works(device);
-        if (works && (cached || first != ENCL_BUILD)) {
-            encl_warn("kernel %s failed on %s and is %s: %s", row->name, encl_device_get_info(device)->name,
-                      cached ? "built again" : "tried again", encl_status_detail());
-            if (cached) {
-                encl_program_forget(kernel->program);
-            }
-            encl_kernel_close(kernel);
-            result->status = build_and_check(device, row, &work->set->shapes[i], kernel);
-        }
+    if (result->status != ENCL_OK) {
+        return;
     }
-    if (result->status == ENCL_OK) {
-        encl_program_keep(kernel->program);
-    } else {
+    result->status = encl_kernel_make(work->device, row, &work->set->shapes[i], kernel);
+    if (result->status != ENCL_OK) {
         const char *detail = encl_status_detail();
         if (encl_copy_text(detail, strlen(detail), &result->detail) != ENCL_OK) {
             result->detail = NULL;
         }
-        result->lost = result->status != ENCL_BUILD && !encl_device_works(device);
-        encl_kernel_close(kernel);
+        result->lost = result->status != ENCL_BUILD && !encl_device_works(work->device);
         kernel->row = row;
     }
+}
+
+// Has the kernels that may end a process started in another one first (rehearsal.h).
+static encl_status rehearse(const build_work *work) {
+    encl_status status = ENCL_OK;
+    const encl_kernel_set *set = work->set;
+    encl_rehearsal *parts = NULL;
+    size_t *indices = NULL; // of parts
+    size_t count = 0;
+    ENCL_TRY(encl_allocate(set->count, sizeof *parts, (void **)&parts));
+    ENCL_TRY(encl_allocate(set->count, sizeof *indices, (void **)&indices));
+    for (size_t i = 0; i < set->count; i++) {
+        if (encl_rehearsal_is_due(set->kernels[i].row)) {
+            parts[count] = (encl_rehearsal){.row = set->kernels[i].row, .shape = &set->shapes[i]};
+            indices[count++] = i;
+        }
+    }
+    ENCL_TRY(encl_rehearse(work->device, parts, count));
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].failure != NULL) {
+            work->outcomes[indices[i]] = (outcome){.status = ENCL_BUILD, .detail = parts[i].failure};
+            parts[i].failure = NULL;
+        }
+    }
+cleanup:
+    encl_rehearsal_free(parts, count);
+    free(parts);
+    free(indices);
+    return status;
 }
 
 encl_status encl_kernels_open(const encl_device *device, const encl_schedule *schedule, bool *quarantined, bool *again,
@@ -132,10 +124,12 @@ encl_status encl_kernels_open(const encl_device *device, const encl_schedule *sc
     ENCL_TRY(want_all(&made, schedule));
     count = made.count;
     ENCL_TRY(encl_allocate(count, sizeof *work.outcomes, (void **)&work.outcomes));
+    ENCL_TRY(rehearse(&work));
     encl_parallel(count, encl_device_takes_threads(device) ? encl_machine_threads() : 1, make_one, &work);
     // What ends the executable ends it before rows are blamed.
     for (size_t i = 0; i < count; i++) {
-        if (work.outcomes[i].status != ENCL_OK && (work.outcomes[i].lost || !is_of_no_use(work.outcomes[i].status))) {
+        if (work.outcomes[i].status != ENCL_OK &&
+            (work.outcomes[i].lost || !encl_kernel_is_to_blame(work.outcomes[i].status))) {
             status = work.outcomes[i].status;
             encl_status_set_detail(work.outcomes[i].detail);
             goto cleanup;
@@ -145,8 +139,10 @@ encl_status encl_kernels_open(const encl_device *device, const encl_schedule *sc
         const char *detail = work.outcomes[i].detail == NULL ? "" : work.outcomes[i].detail;
         if (work.outcomes[i].status != ENCL_OK) {
             const encl_kernel_row *row = made.kernels[i].row;
-            encl_warn("kernel %s is not used on %s: %s", row->name, encl_device_get_info(device)->name, detail);
-            snprintf(set->failure, sizeof set->failure, "%s: %s", row->name, detail);
+            if (!quarantined[row - encl_kernel_rows]) {
+                encl_warn("kernel %s is not used on %s: %s", row->name, encl_device_get_info(device)->name, detail);
+                snprintf(set->failure, sizeof set->failure, "%s: %s", row->name, detail);
+            }
             quarantined[row - encl_kernel_rows] = true;
             *again = true;
         } else {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "runtime/measure/launches.h"
+#include "runtime/op/rehearsal.h"
 
 typedef struct subject {
     const encl_kernel *kernel;
@@ -58,6 +59,7 @@ encl_status encl_trial_run(const encl_device *device, const encl_kernel_row *row
         status = encl_fail(ENCL_INVALID, "kernel %s: the case has nothing to compute", row->name);
         goto cleanup;
     }
+    ENCL_TRY(encl_rehearse_one(device, row, &check->shape));
     ENCL_TRY(encl_kernel_open(device, row, &check->shape, &kernel));
     ENCL_TRY(encl_buffer_sets_create(device, &inputs, false, options->hot, &sets));
     ENCL_TRY(encl_launches_try(&launches, &options->sampling, &inputs, &sets, trial));

@@ -103,6 +103,29 @@ static void rows_say_who_failed(void **state) {
     expect_why(&odd_heads, &tile, ENCL_OP_ATTENTION, 0, "attention_tile does not serve this shape");
 }
 
+static void rows_say_what_they_need(void **state) {
+    (void)state;
+    bool flags[ENCL_KERNEL_ROWS_MOST] = {false};
+    bool impossible[ENCL_KERNEL_ROWS_MOST] = {false};
+    const encl_lowering tile = {.family = ENCL_FAMILY_TILE,
+                                .float_width = 16,
+                                .one_order = true,
+                                .quarantined = flags,
+                                .impossible = impossible,
+                                .precision = ENCL_PRECISION_INT8};
+    static const char *const names[] = {"linear_tile_int8_vnni_8",     "linear_tile_int8_vnni_4",
+                                        "linear_tile_int8_avx_vnni_6", "linear_tile_int8_avx_vnni_4",
+                                        "linear_tile_int8_avx2_6",     "linear_tile_int8_avx2_4"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        quarantine(flags, names[i]);
+        quarantine(impossible, names[i]);
+    }
+    expect_why(&shape, &tile, ENCL_OP_LINEAR, 0, "linear_tile_int8_vnni_8 needs pocl avx512_vnni");
+    // One that is there and failed is told as such.
+    impossible[find_row(names[0]) - encl_kernel_rows] = false;
+    expect_why(&shape, &tile, ENCL_OP_LINEAR, 0, "linear_tile_int8_vnni_8 failed here");
+}
+
 // ---- On devices -------------------------------------------------------------------------------------------
 
 // What a profiled run told on_profile.
@@ -275,6 +298,7 @@ int main(void) {
         cmocka_unit_test(rows_say_what_they_won_against),
         cmocka_unit_test(rows_say_who_asked),
         cmocka_unit_test(rows_say_who_failed),
+        cmocka_unit_test(rows_say_what_they_need),
         cmocka_unit_test(profiles_say_why),
         cmocka_unit_test(a_failing_row_is_named),
     };

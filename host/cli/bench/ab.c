@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "host/cli/bench/compare.h"
+#include "host/cli/interrupt.h"
 #include "host/cli/options.h"
-#include "host/cli/process.h"
 #include "runtime/base/log.h"
+#include "runtime/base/process.h"
 #include "runtime/base/progress.h"
 
 enum { KEY_PAIRS = ENCL_COMPARE_KEYS_END, KEY_A, KEY_B, KEY_A_BINARY, KEY_B_BINARY };
@@ -164,9 +165,10 @@ static encl_status fail_child(const side *of, const encl_process_result *ended) 
 
 // Runs one process and reads its results.
 static encl_status run_process(const side *of, encl_bench_file *results) {
+    const encl_process_watch watch = encl_interrupt_watch();
     encl_process_result ended = {0};
     *results = (encl_bench_file){0};
-    encl_status status = encl_process_run(of->binary, of->arguments, of->environment, &ended);
+    encl_status status = encl_process_run(of->binary, of->arguments, of->environment, &watch, &ended);
     if (status == ENCL_OK && (ended.exit_code != 0 || ended.signal != 0)) {
         status = fail_child(of, &ended);
     } else if (status == ENCL_OK) {

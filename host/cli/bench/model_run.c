@@ -7,11 +7,11 @@
 
 #include "host/cli/bench/model.h"
 #include "host/cli/interrupt.h"
-#include "host/cli/process.h"
 #include "host/task/pipeline.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/file.h"
 #include "runtime/base/output_folder.h"
+#include "runtime/base/process.h"
 
 enum { PROFILED_RUNS = 3, STATUS_LIMIT = 1 << 16 };
 
@@ -216,7 +216,8 @@ const char encl_model_started[] = "first result\n";
 
 static encl_status start_once(const char *self, char *const *arguments, char *const *environment, int64_t *ns) {
     encl_process_result ended = {0};
-    encl_status status = encl_process_run(self, arguments, environment, &ended);
+    const encl_process_watch watch = encl_interrupt_watch();
+    encl_status status = encl_process_run(self, arguments, environment, &watch, &ended);
     if (status == ENCL_OK &&
         (ended.exit_code != 0 || ended.out.text == NULL || strcmp(ended.out.text, encl_model_started) != 0)) {
         const char *said = ended.err.text != NULL ? ended.err.text : "";

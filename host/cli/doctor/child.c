@@ -10,9 +10,9 @@
 
 #include "host/cli/doctor/doctor.h"
 #include "host/cli/interrupt.h"
-#include "host/cli/process.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/base/process.h"
 
 enum {
     LINE_LIMIT = 1 << 20,
@@ -214,21 +214,6 @@ encl_status encl_doctor_child_run(encl_doctor *doctor, const char *task, const c
     return status;
 }
 
-static const char *signal_name(int number) {
-    static const struct {
-        int number;
-        const char *name;
-    } names[] = {{SIGABRT, "SIGABRT"}, {SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"},   {SIGFPE, "SIGFPE"},
-                 {SIGILL, "SIGILL"},   {SIGKILL, "SIGKILL"}, {SIGTRAP, "SIGTRAP"}, {SIGSYS, "SIGSYS"},
-                 {SIGTERM, "SIGTERM"}, {SIGPIPE, "SIGPIPE"}, {SIGXCPU, "SIGXCPU"}};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (names[i].number == number) {
-            return names[i].name;
-        }
-    }
-    return strsignal(number);
-}
-
 encl_status encl_doctor_child_end_text(const encl_doctor_child_end *end, int64_t timeout_s, char **text) {
     encl_status status = ENCL_OK;
     encl_string words = {0};
@@ -236,7 +221,7 @@ encl_status encl_doctor_child_end_text(const encl_doctor_child_end *end, int64_t
     if (end->timed_out) {
         ENCL_TRY(encl_string_format(&words, "hung: no answer for %lld s", (long long)timeout_s));
     } else if (end->signal != 0) {
-        ENCL_TRY(encl_string_format(&words, "crashed (%s)", signal_name(end->signal)));
+        ENCL_TRY(encl_string_format(&words, "crashed (%s)", encl_process_signal_name(end->signal)));
     } else {
         ENCL_TRY(encl_string_format(&words, "ended with exit code %d", end->exit_code));
     }

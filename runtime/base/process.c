@@ -1,4 +1,4 @@
-#include "host/cli/process.h"
+#include "runtime/base/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "host/cli/interrupt.h"
 #include "runtime/base/clock.h"
 
 enum { OUTPUT_LIMIT = 1 << 28, PIECE = 65536 };
@@ -186,19 +185,32 @@ static encl_status read_ready(encl_process *process, const struct pollfd *waited
     return status;
 }
 
-// Until both pipes are closed.
-static encl_status read_all(encl_process *process, encl_process_result *result) {
+// How long poll() may wait, in whole milliseconds and not too short; −1: for ever.
+static int patience(const encl_process_watch *watch, int64_t heard_ns) {
+    if (watch->silence_ns == 0) {
+        return -1;
+    }
+    const int64_t left_ms = (heard_ns + watch->silence_ns - encl_clock_ns()) / 1000000 + 1;
+    return left_ms < 0 ? 0 : left_ms > INT_MAX ? INT_MAX : (int)left_ms;
+}
+
+// Until both pipes are closed, or the program was silent for too long.
+static encl_status read_all(encl_process *process, const encl_process_watch *watch, encl_process_result *result) {
     encl_status status = ENCL_OK;
-    while (status == ENCL_OK && (process->out >= 0 || process->err >= 0)) {
+    int64_t heard_ns = encl_clock_ns();
+    while (status == ENCL_OK && !result->timed_out && (process->out >= 0 || process->err >= 0)) {
         struct pollfd waited[3] = {
             {.fd = process->out, .events = POLLIN},
             {.fd = process->err, .events = POLLIN},
-            {.fd = encl_interrupt_descriptor(), .events = POLLIN},
+            {.fd = watch->descriptor, .events = POLLIN},
         };
-        if (poll(waited, 3, -1) > 0) {
+        if (poll(waited, 3, patience(watch, heard_ns)) > 0) {
             status = read_ready(process, waited, result);
         }
-        status = status != ENCL_OK ? status : encl_interrupt_check();
+        const int64_t now = encl_clock_ns();
+        heard_ns = waited[0].revents != 0 ? now : heard_ns;
+        result->timed_out = watch->silence_ns != 0 && now - heard_ns >= watch->silence_ns;
+        status = status == ENCL_OK && watch->check != NULL ? watch->check() : status;
     }
     return status;
 }
@@ -221,18 +233,18 @@ static void end(encl_process *process) {
 }
 
 encl_status encl_process_run(const char *path, char *const *arguments, char *const *environment,
-                             encl_process_result *result) {
+                             const encl_process_watch *watch, encl_process_result *result) {
     encl_process process;
     *result = (encl_process_result){.exit_code = -1, .first_ns = -1};
-    encl_status status = encl_interrupt_check();
+    encl_status status = watch->check != NULL ? watch->check() : ENCL_OK;
     if (status == ENCL_OK) {
         status = encl_process_start(path, arguments, environment, false, &process);
     }
     if (status != ENCL_OK) {
         return status;
     }
-    status = read_all(&process, result);
-    if (status == ENCL_OK) {
+    status = read_all(&process, watch, result);
+    if (status == ENCL_OK && !result->timed_out) {
         encl_process_wait(&process);
     } else {
         end(&process);
@@ -250,4 +262,19 @@ void encl_process_free(encl_process_result *result) {
 encl_status encl_process_self(char **path) {
     *path = realpath("/proc/self/exe", NULL);
     return *path != NULL ? ENCL_OK : encl_fail(ENCL_IO, "/proc/self/exe: cannot read: %s", strerror(errno));
+}
+
+const char *encl_process_signal_name(int number) {
+    static const struct {
+        int number;
+        const char *name;
+    } names[] = {{SIGABRT, "SIGABRT"}, {SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"},   {SIGFPE, "SIGFPE"},
+                 {SIGILL, "SIGILL"},   {SIGKILL, "SIGKILL"}, {SIGTRAP, "SIGTRAP"}, {SIGSYS, "SIGSYS"},
+                 {SIGTERM, "SIGTERM"}, {SIGPIPE, "SIGPIPE"}, {SIGXCPU, "SIGXCPU"}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (names[i].number == number) {
+            return names[i].name;
+        }
+    }
+    return strsignal(number);
 }
