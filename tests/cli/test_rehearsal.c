@@ -116,8 +116,8 @@ static void a_row_that_dies_is_not_used(void **state) {
 static void a_row_that_hangs_is_not_used(void **state) {
     (void)state;
     need_rehearsal();
-    setenv("ENCL_REHEARSAL_SECONDS", "12", 1); // the others are compiled in that time
-    expect_next_row("hang", "hung: no answer for 12 s");
+    setenv("ENCL_REHEARSAL_SECONDS", "30", 1); // the others are compiled in that time
+    expect_next_row("hang", "hung: no answer for 30 s");
     unsetenv("ENCL_REHEARSAL_SECONDS");
 }
 
@@ -134,7 +134,7 @@ static void all_rows_may_die(void **state) {
     outcome good = embed(NULL, "usual");
     outcome bad = embed("linear_tile_int8:kill", "dead");
     expect_exit(&bad, 0);
-    assert_true(count_of(bad.err, unused) >= 2);
+    assert_true(count_of(bad.err, unused) >= 1);
     expect_same(&good, &bad, 1e-2);
     free_outcome(&good);
     free_outcome(&bad);
