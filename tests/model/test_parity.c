@@ -359,7 +359,8 @@ static void low_precisions_stay_near(void **state) {
             snprintf(folder, sizeof folder, "tests/fixtures/%s", names[f]);
             check_low_golden(devices[i], path, folder);
         }
-        if (minilm != NULL) {
+        // A software rasterizer takes minutes for plain kernels of this size.
+        if (minilm != NULL && !encl_device_get_info(devices[i])->software) {
             check_low_golden(devices[i], "tests/golden/minilm.json", minilm);
         }
     }
