@@ -104,6 +104,9 @@ static void test_auto(void **state) {
     (void)state;
     need_device();
     const char *texts = write_text("texts.txt", "one two\nthree four five\n");
+    char *before = strdup(getenv("ENCL_CACHE_DIR"));
+    assert_non_null(before);
+    setenv("ENCL_CACHE_DIR", in_folder("first"), 1); // an earlier run of this test may have chosen
     for (int turn = 0; turn < 2; turn++) {
         outcome result = RUN("", "embed", model, "a", "--precision", "auto", "--calibration", texts, "-v");
         expect_exit(&result, 0);
@@ -111,6 +114,8 @@ static void test_auto(void **state) {
         assert_int_equal(strstr(result.err, "(remembered)") != NULL, turn == 1);
         free_outcome(&result);
     }
+    setenv("ENCL_CACHE_DIR", before, 1);
+    free(before);
 }
 
 static void test_failures(void **state) {
