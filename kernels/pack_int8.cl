@@ -4,20 +4,10 @@
 // of 16 bits are scaled down together so that it does not overflow (runtime/op/operator.h); with the coarsest none are.
 // Grid: (rows). Done once a weight.
 // gpu-check:
+#include "quantize.h"
+
 #define CANDIDATES 13
 #define FINEST 0.7f
-
-// 16 weights of a row, 0 beyond its end.
-static inline float16 load16(__global const float *v, int count) {
-    float values[16];
-    if (count >= 16) {
-        return vload16(0, v);
-    }
-    for (int i = 0; i < 16; i++) {
-        values[i] = i < count ? v[i] : 0.0f;
-    }
-    return vload16(0, values);
-}
 
 // Every lane gets the sum over the lanes that its weight meets in a sum of 16 bits.
 static inline float16 group_sums(float16 v, int short_words) {

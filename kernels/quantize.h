@@ -31,3 +31,15 @@ static inline void write_head(row_scale scale, __global uint *to) {
         to[i] = 0;
     }
 }
+
+// 16 numbers of a row, 0 beyond its end.
+static inline float16 load16(__global const float *v, int count) {
+    float values[16];
+    if (count >= 16) {
+        return vload16(0, v);
+    }
+    for (int i = 0; i < 16; i++) {
+        values[i] = i < count ? v[i] : 0.0f;
+    }
+    return vload16(0, values);
+}

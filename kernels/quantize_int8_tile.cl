@@ -3,23 +3,12 @@
 #include "quantize.h"
 #include "vector.h"
 
-// 16 columns, 0 beyond a row's end.
-static inline float16 load16(__global const float *v, int count) {
-    float values[16];
-    if (count >= 16) {
-        return vload16(0, v);
-    }
-    for (int i = 0; i < 16; i++) {
-        values[i] = i < count ? v[i] : 0.0f;
-    }
-    return vload16(0, values);
-}
-
 // 16 values as bytes. Adding 1.5 · 2^23 rounds a number below 2^22 to the nearest integer, even ones first, and leaves
 // it in the lowest bits: PoCL's rint takes many instructions for vectors.
 static inline uint4 bytes_of(float16 v, row_scale scale, int levels) {
     const int16 bits = as_int16(v * scale.inverse + 12582912.0f);
-    const int16 integers = bits - (0x4b400000 - scale.zero); // bounds as vectors: Oclgrind clamps wrongly between scalars
+    const int16 integers =
+        bits - (0x4b400000 - scale.zero); // bounds as vectors: Oclgrind clamps wrongly between scalars
     return as_uint4(convert_uchar16(clamp(integers, (int16)(0), (int16)(levels))));
 }
 
