@@ -24,7 +24,12 @@ const encl_kernel *encl_kernels_find(const encl_kernel_set *set, const encl_kern
 
 static encl_status want(encl_kernel_set *set, const encl_kernel_row *row, const encl_shape *shape) {
     encl_status status = ENCL_OK;
-    if (encl_kernels_find(set, row, shape) != NULL) {
+    const encl_kernel *found = encl_kernels_find(set, row, shape);
+    if (found != NULL) {
+        // One program serves all activations; its self-check takes the one that is there to get wrong, and a residual.
+        encl_shape *checked = &set->shapes[found - set->kernels];
+        checked->activation = checked->activation == ENCL_ACTIVATION_NONE ? shape->activation : checked->activation;
+        checked->residual = checked->residual || shape->residual;
         return ENCL_OK;
     }
     ENCL_TRY(encl_reserve((void **)&set->kernels, &set->capacity, set->count + 1, sizeof *set->kernels));
