@@ -10,6 +10,9 @@ typedef cl_event encl_command;
 typedef cl_command_queue encl_queue;
 typedef cl_kernel encl_entry; // a kernel function of a program: encl_program_kernel
 
+// True where a device's buffers are memory of the host's, as a CPU's are: what the host maps is what kernels read.
+bool encl_device_in_host_memory(const encl_device *device);
+
 // Device memory; 0 bytes make a buffer of a few. The device must be acquired. *buffer is NULL on failure.
 encl_status encl_buffer_create(const encl_device *device, size_t bytes, encl_buffer *buffer);
 // The same in memory that the host reaches without a copy where the device can, for encl_queue_map.
