@@ -45,18 +45,6 @@ encl_status encl_buffer_over(const encl_device *device, const void *memory, size
     return ENCL_OK;
 }
 
-encl_status encl_buffer_part(encl_buffer whole, size_t offset, size_t bytes, encl_buffer *part) {
-    const cl_buffer_region region = {offset, bytes};
-    cl_int error = CL_SUCCESS;
-    *part = NULL;
-    cl_mem made = clCreateSubBuffer(whole, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &error);
-    if (error != CL_SUCCESS) {
-        return encl_cl_fail(error, "clCreateSubBuffer");
-    }
-    *part = made;
-    return ENCL_OK;
-}
-
 void encl_buffer_release(encl_buffer buffer) {
     if (buffer != NULL) {
         clReleaseMemObject(buffer);

@@ -20,8 +20,6 @@ encl_status encl_buffer_create_shared(const encl_device *device, size_t bytes, e
 // Device memory that is the host's at `memory`, which kernels only read and which must stay as it is until the buffer
 // is released. Some drivers copy what does not begin on a page of 4 KiB.
 encl_status encl_buffer_over(const encl_device *device, const void *memory, size_t bytes, encl_buffer *buffer);
-// A part of a buffer, from an offset that is a multiple of the device's base_alignment. It keeps the whole alive.
-encl_status encl_buffer_part(encl_buffer whole, size_t offset, size_t bytes, encl_buffer *part);
 void encl_buffer_release(encl_buffer buffer); // NULL is allowed
 
 // Copies that return at once: the host's memory must stay until the command is over. `command` may be NULL; else it
