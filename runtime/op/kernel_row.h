@@ -91,7 +91,7 @@ int32_t encl_kernel_tile_rows(const encl_kernel_row *row);
 int32_t encl_kernel_block_rows(const encl_kernel_row *row);
 
 // True where the runtime gives matrix products to CLBlast: asked for, or by itself for devices of the group family,
-// which has no product of its own yet. CLBlast states no order of summation, so it cannot serve same bits.
+// which has none of its own in float32 yet. CLBlast states no order of summation, so it cannot serve same bits.
 bool encl_kernel_prefers_library(encl_gemm gemm, encl_family family, bool same_bits);
 
 // True where a sequence's result must not depend on its batch: asked for, or by itself on CPU devices.
