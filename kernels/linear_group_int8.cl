@@ -1,7 +1,8 @@
 // out[m, column0 + n] = activation(Σ_k x[m, k] · w[n, k] + bias) + residual with quantized x and weights (prelude.h),
-// on devices that add four products of bytes to a sum in one instruction. Two ways to say it:
-//     default  cl_khr_integer_dot_product (OpenCL C 3.0)
+// for GPUs. Four products of bytes are added to a sum by one instruction, where there is one to be named:
+//     KHR      cl_khr_integer_dot_product (OpenCL C 3.0)
 //     DP4A     the instruction of NVIDIA's GPUs, in assembly, as their driver has no such extension
+//     neither  OpenCL C 1.2, of which the compiler may make what it can
 // A work-group computes TILE_ROWS rows of GROUP columns, a work-item one column of it, so that neighbours read
 // neighbouring words of a panel. The rows of x come through local memory, LOCAL_WORDS words of each at once.
 //
@@ -11,7 +12,9 @@
 // as every work-item must reach the barriers, and not stored.
 // gpu-check[no-spill, on=NVIDIA]: -DDP4A -DTILE_ROWS=8
 // gpu-check[no-spill, on=NVIDIA]: -DDP4A -DTILE_ROWS=2
-// gpu-check[on=Intel]: -cl-std=CL3.0 -DTILE_ROWS=8
+// gpu-check[on=Intel]: -cl-std=CL3.0 -DKHR -DTILE_ROWS=8
+// gpu-check[no-spill]: -DTILE_ROWS=8
+// gpu-check[no-spill]: -DTILE_ROWS=2
 #include "activation.h"
 #ifndef TILE_ROWS
 #define TILE_ROWS 8
@@ -20,12 +23,16 @@
 #define LOCAL_WORDS 64 // a multiple of 4
 
 static inline int add_dot(uint q, uint w, int sum) {
-#ifdef DP4A
+#if defined(DP4A)
     int more;
     __asm__("dp4a.s32.s32 %0, %1, %2, %3;" : "=r"(more) : "r"(q), "r"(w), "r"(sum));
     return more;
-#else
+#elif defined(KHR)
     return sum + dot_4x8packed_ss_int(q, w);
+#else
+    const char4 a = as_char4(q);
+    const char4 b = as_char4(w);
+    return sum + a.x * b.x + a.y * b.y + a.z * b.z + a.w * b.w;
 #endif
 }
 
@@ -40,9 +47,9 @@ static inline void stage_rows(
 }
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void linear_group_int8(
-    __global const uint *x, __global const uint *weight, __global const float *bias, __global const float *residual,
-    __global float *out, int M, int N, int K, int row0, int column0, int x_stride, int out_stride, int activation,
-    int adds_residual) {
+    __global const uint *restrict x, __global const uint *restrict weight, __global const float *restrict bias,
+    __global const float *residual, __global float *out, int M, int N, int K, int row0, int column0, int x_stride,
+    int out_stride, int activation, int adds_residual) {
     __local uint4 staged[TILE_ROWS * LOCAL_WORDS / 4];
     const int n = get_global_id(0);
     const int column = min(n, N - 1);

@@ -75,8 +75,8 @@ bool encl_kernel_fits_registers(const encl_kernel_row *row, uint32_t float_width
 int32_t encl_kernel_tile_columns(const encl_kernel_row *row);
 
 // The rows that a step of this operator and shape keeps, best first: one, the best that fits the registers, or the last
-// where none does; of LINEAR all tile heights of that row's family, width and format; with one_order only those that
-// add in the same order. Writes at most `capacity`; returns how many.
+// where none does; of LINEAR all tile heights of that row's family, width and format, each by its best row; with
+// one_order only those that add in the same order. Writes at most `capacity`; returns how many.
 size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_family family, uint32_t float_width,
                                const bool *quarantined, bool one_order, const encl_kernel_row **rows, size_t capacity);
 
