@@ -106,7 +106,7 @@ typedef struct encl_device_info {
     bool subgroups;
     bool fp16;
     bool fp64;
-    bool int_dot;   // 4×8-bit dot product, accelerated
+    bool int_dot;   // dot products of four bytes, accelerated: cl_khr_integer_dot_product, or dp4a
     bool software;  // a software rasterizer (llvmpipe, softpipe, …)
     bool available; // compiler and device are there
 } encl_device_info;

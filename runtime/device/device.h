@@ -12,6 +12,8 @@ struct encl_device {
     cl_platform_id platform;
     cl_device_id id;
     uint32_t opencl_c_version;  // 120, 200, 300: the newest OpenCL C the compiler takes
+    bool dot_khr;               // info.int_dot by cl_khr_integer_dot_product, in OpenCL C 3.0
+    bool dot_dp4a;              // and by the instruction dp4a in PTX
     const char *cache_identity; // device name, vendor, driver, platform version and, for CPUs, the processor
     encl_mutex mutex;
     size_t users;
