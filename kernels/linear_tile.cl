@@ -12,7 +12,6 @@
 // 16 columns take halves of panels. Tiles read rows beyond M (row padding) and store none.
 #include "fetch.h"
 #include "vector.h"
-#include "walk.h"
 #ifndef TILE_ROWS
 #define TILE_ROWS 8
 #endif
@@ -25,7 +24,11 @@
 #ifndef REST_ROWS // of a lower tile for a group's last rows; 0: there is none
 #define REST_ROWS 0
 #endif
+#if GROUP_ROWS > TILE_ROWS
+#define WALK_ROWS GROUP_ROWS // a group has rows enough for the weights that it reads
+#endif
 #include "tile_epilogue.h"
+#include "walk.h"
 #define BLOCK_DEPTH 128
 #define VECTORS (TILE_COLUMNS / 16)
 #define STEPS 2 // of k in a turn of the innermost loop
@@ -94,7 +97,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
     if (column % PANEL + TILE_COLUMNS == PANEL) {
         following = weight + (size_t)(column / PANEL + 1) * words * PANEL;
     }
-    // The tiles that share the fetching: those of the group for its blocks, those of the walk's block for a whole panel.
+    // The tiles that share the fetching: those of the group for its blocks, those of a block
+    // of groups for a whole panel.
     const bool blocks = GROUP_ROWS > TILE_ROWS;
     const uint tiles = blocks ? (rows + TILE_ROWS - 1) / TILE_ROWS : at.groups;
     const int depth = blocks ? BLOCK_DEPTH : K;

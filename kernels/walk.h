@@ -1,20 +1,20 @@
-// Which part of a product a work-item computes. Work-items run in the order of their numbers, groups of rows first;
-// they go over all columns in one block of at most WALK_ROWS rows before they begin the next:
+// Which part of a product a work-item computes. Work-items run in the order of their numbers. They go over all columns
+// in one block of WALK_ROWS rows, groups of rows first, before they begin the next block:
 //
-//          columns →            The rows of x of a block, and what is written beside them, stay in the caches while the
-//     rows  1  3  5  7 │        weights pass by, once a block. Over all rows at once, x would pass by for every tile of
-//      ↓    2  4  6  8 │        columns, which is more by far.
+//          columns →            The rows of x of a block stay in the second-level cache while the weights pass by, once
+//     rows  1  3  5  7 │        a block. Over all rows at once x would pass by, for every tile of columns, and that is
+//      ↓    2  4  6  8 │        more: a tile reads more rows of x than columns of weights.
 //          ────────────┤
 //           9 11 13 15 │
 //
 #ifndef WALK_ROWS
-#define WALK_ROWS 384
+#define WALK_ROWS 192
 #endif
 
 typedef struct walk {
-    int group;         // of rows, of the whole grid
+    int group;         // of rows, in the grid
     int tile;          // of columns
-    int place, groups; // in the block: which group, of how many
+    int place, groups; // in the block: which group it is, of how many
 } walk;
 
 // On a grid of (groups of rows, tiles of columns) in work-groups of one.
