@@ -274,7 +274,7 @@ typedef struct encl_executable_info {
     uint64_t weight_bytes;   // on the device
     uint64_t arena_bytes;    // activations, with reuse
     uint64_t unshared_bytes; // the same without reuse
-    size_t arena_slabs;
+    size_t arena_slabs;      // buffers it consists of
     const char *gemm; // provider of the matrix products: "tile", "plain", "clblast"; "none"
     bool same_bits;
     encl_precision precision;                  // of the products that are not kept exact
