@@ -19,7 +19,8 @@
 #ifndef SHORT_WORDS
 #define SHORT_WORDS 1
 #endif
-#define BLOCK_WORDS 256 // of K: with 16 columns, weights of 16 KB
+#define BLOCK_WORDS 96 // of K: with 16 columns, weights of 6 KB in half of the first-level cache's sets
+#define ROW_WORDS 256  // where a tile is alone: it is over so soon that what it fetches must lie further ahead
 #include "fetch.h"
 #include "tile_epilogue.h"
 
@@ -189,7 +190,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile_int8(
     // already. A tile alone takes every SHORT_WORDS-th.
     const int tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
     const int fetch_step = tiles == 1 ? SHORT_WORDS * PANEL : PANEL;
-    const int depth = GROUP_ROWS > TILE_ROWS ? BLOCK_WORDS : words;
+    const int depth = GROUP_ROWS <= TILE_ROWS ? words : tiles > 1 ? BLOCK_WORDS : ROW_WORDS;
     int total[(GROUP_ROWS + TILE_ROWS) * TILE_COLUMNS];
 
 #pragma unroll 1
