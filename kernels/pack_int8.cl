@@ -12,8 +12,8 @@
 #define WORK_GROUP
 #endif
 
-#define STEP 1.16f   // from one scale to the next
-#define FINEST 0.7f  // of the usual one
+#define STEP 1.16f  // from one scale to the next
+#define FINEST 0.7f // of the usual one
 
 // Every lane gets the sum over the lanes that its weight meets in a sum of 16 bits.
 static inline float16 group_sums(float16 v, int short_words) {
@@ -37,8 +37,8 @@ static inline float16 bounded(float16 w, float most, int short_words) {
     return convert_float16(convert_int16(scaled + (w > none ? (float16)(1e-4f) : (float16)(-1e-4f))));
 }
 
-// Adding 1.5 · 2^23 rounds a number below 2^22 to the nearest integer, even ones first: rint takes many instructions for
-// vectors in PoCL, as do fmin and fmax for their care of NaN.
+// Adding 1.5 · 2^23 rounds a number below 2^22 to the nearest integer, even ones first: rint takes many instructions
+// for vectors in PoCL, as do fmin and fmax for their care of NaN.
 static inline float16 to_integers(float16 v, float inverse, int levels, int limit, int short_words) {
     const float16 largest = (float16)(limit);
     float16 w = v * inverse;
