@@ -24,7 +24,11 @@
 #ifndef REST_ROWS // of a lower tile for a group's last rows; 0: there is none
 #define REST_ROWS 0
 #endif
+#if GROUP_ROWS > TILE_ROWS
+#define WALK_ROWS GROUP_ROWS // a group has rows enough for the weights that it reads
+#endif
 #include "tile_epilogue.h"
+#include "walk.h"
 #define BLOCK_DEPTH 128
 #define VECTORS (TILE_COLUMNS / 16)
 #define STEPS 2 // of k in a turn of the innermost loop
@@ -83,18 +87,20 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
     __global const float *restrict x, __global const word *restrict weight, __global const float *restrict bias,
     __global const float *residual, __global float *out, int M, int N, int K, int row0, int column0, int x_stride,
     int out_stride, int activation, int adds_residual) {
-    const int row = row0 + (int)get_group_id(0) * GROUP_ROWS;
+    const walk at = walk_to_work_item(GROUP_ROWS);
+    const int row = row0 + at.group * GROUP_ROWS;
     const int rows = min(GROUP_ROWS, M - row);
-    const int column = (int)get_group_id(1) * TILE_COLUMNS;
+    const int column = at.tile * TILE_COLUMNS;
     const int words = (K + WORD_DEPTH - 1) / WORD_DEPTH;
     __global const word *w = weight + (size_t)(column / PANEL) * words * PANEL + column % PANEL;
     __global const word *following = w + TILE_COLUMNS; // the next group's
     if (column % PANEL + TILE_COLUMNS == PANEL) {
         following = weight + (size_t)(column / PANEL + 1) * words * PANEL;
     }
-    // The tiles that share the fetching: those of the group for its blocks, those of all groups for a whole panel.
+    // The tiles that share the fetching: those of the group for its blocks, those of a block
+    // of groups for a whole panel.
     const bool blocks = GROUP_ROWS > TILE_ROWS;
-    const uint tiles = blocks ? (rows + TILE_ROWS - 1) / TILE_ROWS : get_num_groups(0);
+    const uint tiles = blocks ? (rows + TILE_ROWS - 1) / TILE_ROWS : at.groups;
     const int depth = blocks ? BLOCK_DEPTH : K;
     float total[(GROUP_ROWS + TILE_ROWS) * TILE_COLUMNS];
 
@@ -105,7 +111,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile(
         __global const float *a = x + (size_t)row * x_stride + k;
         fetcher f = {k + n < K ? block + (size_t)n / WORD_DEPTH * PANEL : following, 0, 65536 / tiles};
         if (!blocks) {
-            f.at = (uint)get_group_id(0) * f.step * (uint)words;
+            f.at = (uint)at.place * f.step * (uint)words;
         }
         int i = 0;
 #pragma unroll 1

@@ -9,13 +9,15 @@ static inline void write_tile(
     for (int n = 0; n < TILE_COLUMNS; n++) {
         b[n] = n < columns ? bias[n] : 0.0f;
     }
+    const float *shift = b;
+    HIDE(shift); // or it is added in pieces of two
 #pragma unroll 1
     for (int i = 0; i < rows; i++) {
 #pragma unroll 1
         for (int n = 0; n < columns; n += 16) {
             const size_t at = (size_t)i * stride + n;
             float *from = tile + i * TILE_COLUMNS + n;
-            float16 y = activate16(activation, vload16(0, from) + vload16(0, b + n));
+            float16 y = activate16(activation, vload16(0, from) + vload16(0, shift + n));
             if (n + 16 <= columns) {
                 if (adds_residual) {
                     y += vload16(0, residual + at);

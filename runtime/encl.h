@@ -221,7 +221,7 @@ typedef struct encl_run_profile encl_run_profile;
 
 // The most that one run takes; 0 means the default, which is less where the device's memory asks for it.
 typedef struct encl_capacity {
-    int32_t tokens;    // default 16,384, on CPU devices 4,096, at least the longest sequence
+    int32_t tokens;    // default 16,384, on CPU devices 1,024, at least the longest sequence
     int32_t sequences; // default tokens / 8, rounded up
     int32_t selected;  // default 1,024
     int32_t panels;    // blocks of 32 keys that sequences fill: Σ ⌈length / 32⌉; default tokens/32 + sequences
@@ -274,7 +274,7 @@ typedef struct encl_executable_info {
     uint64_t weight_bytes;   // on the device
     uint64_t arena_bytes;    // activations, with reuse
     uint64_t unshared_bytes; // the same without reuse
-    size_t arena_slabs;
+    size_t arena_slabs;      // buffers it consists of
     const char *gemm; // provider of the matrix products: "tile", "plain", "clblast"; "none"
     bool same_bits;
     encl_precision precision;                  // of the products that are not kept exact

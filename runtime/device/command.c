@@ -18,6 +18,12 @@ static encl_status create_buffer(const encl_device *device, cl_mem_flags flags, 
     return ENCL_OK;
 }
 
+bool encl_device_in_host_memory(const encl_device *device) {
+    const encl_device_info *info = encl_device_get_info(device);
+    // A software GPU driver has its own memory behind what it maps.
+    return info->type == ENCL_DEVICE_CPU && !info->software && info->unified_memory;
+}
+
 encl_status encl_buffer_create(const encl_device *device, size_t bytes, encl_buffer *buffer) {
     return create_buffer(device, CL_MEM_READ_WRITE, bytes, buffer);
 }
@@ -36,18 +42,6 @@ encl_status encl_buffer_over(const encl_device *device, const void *memory, size
         return encl_fail_context(status, "a buffer over %zu bytes of the host's", bytes);
     }
     *buffer = made;
-    return ENCL_OK;
-}
-
-encl_status encl_buffer_part(encl_buffer whole, size_t offset, size_t bytes, encl_buffer *part) {
-    const cl_buffer_region region = {offset, bytes};
-    cl_int error = CL_SUCCESS;
-    *part = NULL;
-    cl_mem made = clCreateSubBuffer(whole, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &error);
-    if (error != CL_SUCCESS) {
-        return encl_cl_fail(error, "clCreateSubBuffer");
-    }
-    *part = made;
     return ENCL_OK;
 }
 
@@ -90,11 +84,9 @@ encl_status encl_queue_unmap(encl_queue queue, encl_buffer buffer, void *host) {
 encl_status encl_buffer_prefer_large_pages(const encl_device *device, encl_queue queue, encl_buffer buffer,
                                            size_t bytes) {
     encl_status status = ENCL_OK;
-    const encl_device_info *info = encl_device_get_info(device);
     const uintptr_t page = (uintptr_t)2 << 20;
     void *host = NULL;
-    // A software GPU driver has its own memory behind what it maps.
-    if (info->type != ENCL_DEVICE_CPU || info->software || !info->unified_memory || bytes < 2 * page) {
+    if (!encl_device_in_host_memory(device) || bytes < 2 * page) {
         return ENCL_OK;
     }
     ENCL_TRY(encl_queue_map(queue, buffer, bytes, &host, NULL));

@@ -10,6 +10,9 @@ typedef cl_event encl_command;
 typedef cl_command_queue encl_queue;
 typedef cl_kernel encl_entry; // a kernel function of a program: encl_program_kernel
 
+// True where a device's buffers are memory of the host's, as a CPU's are: what the host maps is what kernels read.
+bool encl_device_in_host_memory(const encl_device *device);
+
 // Device memory; 0 bytes make a buffer of a few. The device must be acquired. *buffer is NULL on failure.
 encl_status encl_buffer_create(const encl_device *device, size_t bytes, encl_buffer *buffer);
 // The same in memory that the host reaches without a copy where the device can, for encl_queue_map.
@@ -17,8 +20,6 @@ encl_status encl_buffer_create_shared(const encl_device *device, size_t bytes, e
 // Device memory that is the host's at `memory`, which kernels only read and which must stay as it is until the buffer
 // is released. Some drivers copy what does not begin on a page of 4 KiB.
 encl_status encl_buffer_over(const encl_device *device, const void *memory, size_t bytes, encl_buffer *buffer);
-// A part of a buffer, from an offset that is a multiple of the device's base_alignment. It keeps the whole alive.
-encl_status encl_buffer_part(encl_buffer whole, size_t offset, size_t bytes, encl_buffer *part);
 void encl_buffer_release(encl_buffer buffer); // NULL is allowed
 
 // Copies that return at once: the host's memory must stay until the command is over. `command` may be NULL; else it

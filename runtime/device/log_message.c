@@ -1,6 +1,7 @@
 #include "runtime/device/log_message.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct span {
@@ -86,7 +87,41 @@ static span first_line_with(const char *log, const char *word) {
     return (span){log, 0};
 }
 
-encl_status encl_build_log_message(const char *log, encl_string *message) {
+// The file and its line that stand at a line, counted from 1, of a source put together with marks `#line N "file"`.
+// False before the first mark.
+static bool find_origin(const char *source, long line, span *file, long *file_line) {
+    static const char mark[] = "#line ";
+    bool found = false;
+    for (long at = 1; at < line && *source != '\0'; at++) {
+        if (strncmp(source, mark, sizeof mark - 1) == 0) {
+            char *end = NULL;
+            *file_line = strtol(source + sizeof mark - 1, &end, 10) - 1;
+            end += strspn(end, " \"");
+            *file = (span){end, strcspn(end, "\"\n")};
+            found = true;
+        } else {
+            ++*file_line;
+        }
+        source += strcspn(source, "\n");
+        source += *source == '\n';
+    }
+    ++*file_line;
+    return found;
+}
+
+// Appends "file:line", which a compiler may have written as "<its name for the source>:line of it all".
+static encl_status append_place(span place, const char *source, encl_string *message) {
+    const size_t colon = find(place, ":");
+    span file = {0};
+    long line = 0;
+    if (source != NULL && place.text[0] == '<' &&
+        find_origin(source, strtol(place.text + colon + 1, NULL, 10), &file, &line)) {
+        return encl_string_format(message, "%.*s:%ld", (int)file.length, file.text, line);
+    }
+    return encl_string_append(message, place.text, place.length);
+}
+
+encl_status encl_build_log_message(const char *log, const char *source, encl_string *message) {
     // Compilers based on clang write "error:"; ptxas and others are freer; a log without errors has its first line.
     static const char *const signs[] = {"error:", "error", "Error", "fatal", ""};
     span line = {0};
@@ -103,5 +138,6 @@ encl_status encl_build_log_message(const char *log, encl_string *message) {
         return encl_string_append(message, line.text, line.length);
     }
     rest = without_severity(rest);
-    return encl_string_format(message, "%.*s: %.*s", (int)place.length, place.text, (int)rest.length, rest.text);
+    encl_status status = append_place(place, source, message);
+    return status == ENCL_OK ? encl_string_format(message, ": %.*s", (int)rest.length, rest.text) : status;
 }

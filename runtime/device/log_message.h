@@ -5,7 +5,8 @@
 #include "runtime/base/memory.h"
 
 // Appends the log's first error as "file:line: text", or its first line where none looks like an error; nothing for
-// an empty log or NULL.
-encl_status encl_build_log_message(const char *log, encl_string *message);
+// an empty log or NULL. Where a compiler minds no #line and writes "<kernel>:line", as NVIDIA's does, the lines
+// `#line N "file"` of the source say which place that is; without a source (NULL) it stays so.
+encl_status encl_build_log_message(const char *log, const char *source, encl_string *message);
 
 #endif

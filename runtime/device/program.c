@@ -156,12 +156,12 @@ static cl_int build(const encl_program *program) {
     return error;
 }
 
-static encl_status fail_build(const encl_program *program, cl_int error) {
+static encl_status fail_build(const encl_program *program, const char *source, cl_int error) {
     encl_string message = {0};
     char *log = NULL;
     encl_status status = build_log(program, &log);
     if (status == ENCL_OK) {
-        status = encl_build_log_message(log, &message);
+        status = encl_build_log_message(log, source, &message);
     }
     if (status == ENCL_OK) {
         encl_debug("%s (%s) on %s:\n%s", program->file, program->options, program->device->info.name, log);
@@ -187,7 +187,7 @@ static encl_status build_from_source(encl_program *program, const char *source) 
         return encl_cl_fail(error, "clCreateProgramWithSource");
     }
     error = build(program);
-    return error == CL_SUCCESS ? ENCL_OK : fail_build(program, error);
+    return error == CL_SUCCESS ? ENCL_OK : fail_build(program, source, error);
 }
 
 // A binary that a driver no longer takes is not an error: the source is there.

@@ -7,6 +7,10 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 
+// Tokens of a batch where the caller names none. A CPU's caches hold the activations of this many: larger batches are no
+// faster there, up to 4,096, and take more memory.
+static const int32_t default_cpu_tokens = 1024;
+static const int32_t default_gpu_tokens = 16384;
 static const int32_t default_selected = 1024;
 // Of work-groups in a grid's second dimension.
 static const int32_t most_gpu_tokens = 65535;
@@ -39,10 +43,9 @@ static uint64_t weight_bytes(const encl_schedule *schedule) {
     return bytes;
 }
 
-// Tokens where the caller names none. On a CPU, batches of this many keep its caches and lose nothing to larger ones.
 static int32_t default_tokens(const encl_executable *e) {
     const bool cpu = encl_device_get_info(e->device)->type == ENCL_DEVICE_CPU;
-    const int32_t tokens = cpu ? 4096 : 16384;
+    const int32_t tokens = cpu ? default_cpu_tokens : default_gpu_tokens;
     const int32_t longest = e->schedule->max_position;
     return longest == INT32_MAX || longest < tokens ? tokens : longest;
 }
@@ -64,7 +67,6 @@ static bool may_halve(const encl_executable *e, const encl_capacity *wanted, int
 // one sequence only.
 static encl_status plan_memory(encl_executable *e, const encl_capacity *wanted, int32_t *tokens) {
     const encl_device_info *info = encl_device_get_info(e->device);
-    const uint64_t alignment = info->base_alignment < 64 ? 64 : info->base_alignment;
     for (;; *tokens /= 2) {
         const bool may_shrink = may_halve(e, wanted, *tokens);
         set_capacity(e, wanted, *tokens);
@@ -72,7 +74,7 @@ static encl_status plan_memory(encl_executable *e, const encl_capacity *wanted, 
         if (status != ENCL_OK) {
             return status;
         }
-        status = encl_plan_create(e->schedule, e->capacity, alignment, info->max_allocation, &e->plan);
+        status = encl_plan_create(e->schedule, e->capacity, info->max_allocation, &e->plan);
         if (status == ENCL_OK && (fits(e) || !may_shrink)) {
             return ENCL_OK;
         }
@@ -89,10 +91,10 @@ static encl_status make_arena(encl_executable *e) {
     ENCL_TRY(encl_allocate(e->schedule->tensor_count, sizeof(encl_buffer), (void **)&e->tensors));
     for (size_t i = 0; i < e->plan.slab_count; i++) {
         ENCL_TRY(encl_buffer_create(e->device, e->plan.slabs[i], &e->slabs[i]));
+        ENCL_TRY(encl_buffer_prefer_large_pages(e->device, encl_device_queue(e->device), e->slabs[i], e->plan.slabs[i]));
     }
     for (size_t i = 0; i < e->schedule->tensor_count; i++) {
-        const encl_place *place = &e->plan.places[i];
-        ENCL_TRY(encl_buffer_part(e->slabs[place->slab], place->offset, place->bytes, &e->tensors[i]));
+        e->tensors[i] = e->slabs[e->plan.slab_of[i]];
     }
     e->info.arena_bytes = e->plan.arena_bytes;
     e->info.unshared_bytes = e->plan.unshared_bytes;
@@ -153,10 +155,6 @@ cleanup:
 static void free_memory(encl_executable *e) {
     for (int32_t i = 0; i < e->depth && e->schedule != NULL; i++) {
         free_slot(e, &e->slots[i]);
-    }
-    const size_t tensor_count = e->schedule == NULL ? 0 : e->schedule->tensor_count;
-    for (size_t i = 0; e->tensors != NULL && i < tensor_count; i++) {
-        encl_buffer_release(e->tensors[i]);
     }
     for (size_t i = 0; e->slabs != NULL && i < e->plan.slab_count; i++) {
         encl_buffer_release(e->slabs[i]);

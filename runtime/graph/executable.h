@@ -53,7 +53,7 @@ struct encl_executable {
     char **keys; // [weight_count] what the weights are (encl_executable_weight_key)
     encl_plan plan;
     encl_buffer *slabs;   // [plan.slab_count]
-    encl_buffer *tensors; // [tensor_count] sub-buffers of the slabs
+    encl_buffer *tensors; // [tensor_count] the slab that each lies in
     encl_buffer scratch;  // of the library's products
     size_t scratch_bytes;
     encl_slot slots[ENCL_MOST_SLOTS];

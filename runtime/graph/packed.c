@@ -78,8 +78,7 @@ encl_status encl_packed_options(const encl_graph *graph, encl_executable_options
 
 // Where host and device share memory, the buffer is the store's memory. Others get a copy.
 static encl_status make_buffer(const encl_device *device, const uint8_t *data, uint64_t bytes, encl_buffer *buffer) {
-    const encl_device_info *info = encl_device_get_info(device);
-    if (info->type == ENCL_DEVICE_CPU && info->unified_memory) {
+    if (encl_device_in_host_memory(device)) {
         return encl_buffer_over(device, data, bytes, buffer);
     }
     encl_status status = encl_buffer_create(device, bytes, buffer);

@@ -14,11 +14,14 @@ static const size_t piece_bytes = (size_t)128 << 10;
 // PoCL compiles a kernel once more for grids of 65,536 and beyond.
 static const int64_t most_rows = 32768;
 
-// Memory that host and device share, and take turns with.
+// A chunk's memory. A CPU device and the host take turns with it. For others it is written from memory of the driver's
+// that stays with the host, which is copied fastest: NVIDIA's driver lets the host into a buffer again while it still
+// copies what was there before.
 typedef struct slot {
-    encl_buffer staging;
-    float *host;         // where the host writes it; NULL while it is the device's
-    encl_command mapped; // from when on the host may; NULL: it knows
+    encl_buffer staging; // what the device lays out
+    encl_buffer pinned;  // the driver's memory for `host`; NULL where that is the staging itself
+    float *host;         // where the host writes; NULL while it is the device's
+    encl_command ready;  // from when on the host may; NULL: it knows
 } slot;
 
 typedef struct upload {
@@ -26,29 +29,49 @@ typedef struct upload {
     const encl_graph *graph;
     const encl_kernel_set *kernels;
     encl_queue queue;
+    bool in_place; // the host writes where the device reads
     size_t chunk_floats;
     slot slots[SLOTS];
     size_t next;
 } upload;
 
-// Asks for the slot, once the device is done with it.
+// Asks for the slot's memory, once the device is done with it.
 static encl_status ask_slot(const upload *u, slot *s) {
-    return encl_queue_map(u->queue, s->staging, u->chunk_floats * sizeof(float), (void **)&s->host, &s->mapped);
+    return encl_queue_map(u->queue, u->in_place ? s->staging : s->pinned, u->chunk_floats * sizeof(float),
+                          (void **)&s->host, &s->ready);
+}
+
+static encl_status make_slot(const upload *u, slot *s) {
+    encl_status status = ENCL_OK;
+    const size_t bytes = u->chunk_floats * sizeof(float);
+    if (u->in_place) {
+        ENCL_TRY(encl_buffer_create_shared(u->device, bytes, &s->staging));
+    } else {
+        ENCL_TRY(encl_buffer_create(u->device, bytes, &s->staging));
+        ENCL_TRY(encl_buffer_create_shared(u->device, bytes, &s->pinned));
+    }
+    ENCL_TRY(ask_slot(u, s));
+cleanup:
+    return status;
 }
 
 static encl_status wait_slot(slot *s) {
     encl_status status = ENCL_OK;
-    if (s->mapped != NULL) {
-        ENCL_TRY(encl_command_wait(s->mapped));
+    if (s->ready != NULL) {
+        ENCL_TRY(encl_command_wait(s->ready));
     }
 cleanup:
-    encl_command_release(s->mapped);
-    s->mapped = NULL;
+    encl_command_release(s->ready);
+    s->ready = NULL;
     return status;
 }
 
-static encl_status give_slot(const upload *u, slot *s) {
+// Hands the first floats of the slot to the device.
+static encl_status give_slot(const upload *u, slot *s, size_t floats) {
     float *host = s->host;
+    if (!u->in_place) {
+        return encl_queue_write(u->queue, s->staging, 0, floats * sizeof(float), host, &s->ready);
+    }
     s->host = NULL;
     return encl_queue_unmap(u->queue, s->staging, host);
 }
@@ -119,11 +142,14 @@ static encl_status upload_chunk(upload *u, const encl_weight_plan *plan, const e
     encl_status status = ENCL_OK;
     slot *s = &u->slots[u->next];
     u->next = (u->next + 1) % SLOTS;
+    const size_t width = (size_t)width_of(plan->columns);
     ENCL_TRY(wait_slot(s));
-    ENCL_TRY(fill(source, source_row, count, (size_t)width_of(plan->columns), s->host));
-    ENCL_TRY(give_slot(u, s));
+    ENCL_TRY(fill(source, source_row, count, width, s->host));
+    ENCL_TRY(give_slot(u, s, (size_t)count * width));
     ENCL_TRY(place_chunk(u, plan, part, row, count, s));
-    ENCL_TRY(ask_slot(u, s));
+    if (u->in_place) {
+        ENCL_TRY(ask_slot(u, s));
+    }
     ENCL_TRY(encl_queue_flush(u->queue));
 cleanup:
     return status;
@@ -217,8 +243,7 @@ static encl_status start(upload *u, const encl_schedule *schedule) {
     u->chunk_floats = u->chunk_floats < total ? u->chunk_floats : total;
     u->chunk_floats = u->chunk_floats > longest ? u->chunk_floats : longest;
     for (size_t i = 0; i < SLOTS; i++) {
-        ENCL_TRY(encl_buffer_create_shared(u->device, u->chunk_floats * sizeof(float), &u->slots[i].staging));
-        ENCL_TRY(ask_slot(u, &u->slots[i]));
+        ENCL_TRY(make_slot(u, &u->slots[i]));
     }
 cleanup:
     return status;
@@ -228,7 +253,11 @@ encl_status encl_weights_upload(const encl_device *device, const encl_graph *gra
                                 const encl_kernel_set *kernels, encl_device_weight **weights, uint64_t *bytes) {
     encl_status status = ENCL_OK;
     encl_device_weight *made = NULL;
-    upload u = {.device = device, .graph = graph, .kernels = kernels, .queue = encl_device_queue(device)};
+    upload u = {.device = device,
+                .graph = graph,
+                .kernels = kernels,
+                .queue = encl_device_queue(device),
+                .in_place = encl_device_in_host_memory(device)};
     *weights = NULL;
     *bytes = 0;
     ENCL_TRY(encl_allocate(schedule->weight_count, sizeof *made, (void **)&made));
@@ -248,15 +277,16 @@ cleanup:
     }
     for (size_t i = 0; i < SLOTS; i++) {
         slot *s = &u.slots[i];
-        encl_command_drain(s->mapped);
-        encl_command_release(s->mapped);
+        encl_command_drain(s->ready);
+        encl_command_release(s->ready);
         if (s->host != NULL) {
-            (void)encl_queue_unmap(u.queue, s->staging, s->host);
+            (void)encl_queue_unmap(u.queue, u.in_place ? s->staging : s->pinned, s->host);
         }
     }
     (void)encl_queue_drain(u.queue);
     for (size_t i = 0; i < SLOTS; i++) {
         encl_buffer_release(u.slots[i].staging);
+        encl_buffer_release(u.slots[i].pinned);
     }
     encl_weights_free(made, schedule->weight_count);
     return status;

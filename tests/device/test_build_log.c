@@ -7,7 +7,7 @@
 
 static void expect(const char *log, const char *message) {
     encl_string text = {0};
-    assert_ok(encl_build_log_message(log, &text));
+    assert_ok(encl_build_log_message(log, NULL, &text));
     if (message == NULL) {
         assert_null(text.text);
     } else {
@@ -30,6 +30,28 @@ static void test_drivers(void **state) {
     expect("warning: odd\nerror: linking failed\r\n", "linking failed");
 }
 
+static void expect_origin(const char *log, const char *source, const char *message) {
+    encl_string text = {0};
+    assert_ok(encl_build_log_message(log, source, &text));
+    assert_string_equal(text.text, message);
+    encl_string_free(&text);
+}
+
+// NVIDIA's compiler counts the lines of the whole source.
+static void test_whole_source_lines(void **state) {
+    (void)state;
+    static const char source[] = "#line 1 \"prelude.h\"\none\n#line 1 \"a.cl\"\none\n#line 1 \"b.h\"\none\ntwo\n"
+                                 "#line 3 \"a.cl\"\nthree\nfour\n";
+    expect_origin("<kernel>:2:1: error: x", source, "prelude.h:1: x");
+    expect_origin("<kernel>:4:1: error: x", source, "a.cl:1: x");
+    expect_origin("<kernel>:7:1: error: x", source, "b.h:2: x");
+    expect_origin("<kernel>:9:12: error: x", source, "a.cl:3: x");
+    expect_origin("<kernel>:10: error: x", source, "a.cl:4: x");
+    expect_origin("<kernel>:1: error: x", source, "<kernel>:1: x");
+    expect_origin("<kernel>:4: error: x", "no marks\n\n\n\n\n", "<kernel>:4: x");
+    expect_origin("a.cl:2: error: x", source, "a.cl:2: x");
+}
+
 static void test_odd_logs(void **state) {
     (void)state;
     expect(NULL, NULL);
@@ -46,6 +68,7 @@ static void test_odd_logs(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_drivers),
+        cmocka_unit_test(test_whole_source_lines),
         cmocka_unit_test(test_odd_logs),
     };
     return encl_test_main(tests);

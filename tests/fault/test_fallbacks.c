@@ -137,11 +137,11 @@ static void test_builds(void **state) {
 static void test_memory_for_an_executable(void **state) {
     (void)state;
     const fault_case cases[] = {
-        {{"ENCL_FAULT_MEMORY=4000000"},
+        {{"ENCL_FAULT_MEMORY=1200000"},
          many_arguments,
          false,
          0,
-         {"has no memory for batches of 4096 tokens, going on with 2048: ", "clCreateBuffer: CL_MEM_OBJECT"}},
+         {"has no memory for batches of 1024 tokens, going on with 512: ", "clCreateBuffer: CL_MEM_OBJECT"}},
         {{"ENCL_FAULT_MEMORY=100000"}, few_arguments, false, 1, {"CL_MEM_OBJECT_ALLOCATION_FAILURE"}},
     };
     CHECK_CASES(cases);
@@ -152,7 +152,7 @@ static void test_little_memory_said(void **state) {
     (void)state;
     prepare();
     fault_job job = {.arguments = many_arguments, .cache = in_folder("warm")};
-    fault_set(&job, 0, "ENCL_FAULT_MEMORY_SAID=4000000");
+    fault_set(&job, 0, "ENCL_FAULT_MEMORY_SAID=1200000");
     fault_run_all(&job, 1);
     expect_exit(&job.result, 0);
     assert_string_equal(job.result.err, "");
@@ -164,8 +164,8 @@ static void test_little_memory_said(void **state) {
 static void test_memory_for_a_run(void **state) {
     (void)state;
     const fault_case cases[] = {
-        {{"ENCL_FAULT_MEMORY=4000000:lazy"}, many_arguments, false, 0, {"tokens, going on with "}},
-        {{"ENCL_FAULT_MEMORY=4000000:event"}, many_arguments, false, 0, {"tokens, going on with "}},
+        {{"ENCL_FAULT_MEMORY=1200000:lazy"}, many_arguments, false, 0, {"tokens, going on with "}},
+        {{"ENCL_FAULT_MEMORY=1200000:event"}, many_arguments, false, 0, {"tokens, going on with "}},
         {{"ENCL_FAULT_MEMORY=100000:lazy"}, many_arguments, false, 1, {"CL_MEM_OBJECT_ALLOCATION_FAILURE"}},
         {{"ENCL_FAULT_FAIL=callback:1:-4"}, many_arguments, false, 0, {"a command of the run: CL_MEM_OBJECT"}},
         {{"ENCL_FAULT_FAIL=callback:2:-5"}, many_arguments, false, 0, {"a command of the run: CL_OUT_OF_RESOURCES"}},
@@ -186,7 +186,7 @@ static void test_lost_device(void **state) {
         {{"ENCL_FAULT_LOST=clSetEventCallback:1:-36:until-context"}, many_arguments, false, 0, {"is opened again"}},
         {{"ENCL_FAULT_LOST=clSetEventCallback:2:-36:until-context"}, many_arguments, false, 0, {"is opened again"}},
         {{"ENCL_FAULT_LOST=clSetEventCallback:2:-2:until-context"}, many_arguments, false, 0, {"is opened again"}},
-        {{"ENCL_FAULT_LOST=clSetEventCallback:2:-5:until-context"}, many_arguments, false, 0, {"going on with 2048"}},
+        {{"ENCL_FAULT_LOST=clSetEventCallback:2:-5:until-context"}, many_arguments, false, 0, {"going on with 512"}},
         {{"ENCL_FAULT_LOST=callback:1:-36:until-context"}, many_arguments, false, 0, {"is opened again"}},
         {{"ENCL_FAULT_LOST=clSetEventCallback:1:-36"}, many_arguments, false, 1, {"encl: error: device 0 ("}},
         {{"ENCL_FAULT_LOST=clSetEventCallback:2:-5"}, many_arguments, false, 1, {"encl: error: device 0 ("}},

@@ -85,6 +85,22 @@ static void check_whole_panels(const encl_device *device, const encl_kernel *ker
     }
 }
 
+// More rows than a work-item computes, and than there are in a block of the walk over them (walk.h), with tails.
+static void check_many_rows(const encl_device *device, const encl_kernel *kernel, const encl_shape *shape) {
+    static const int32_t rows[] = {49, 97, 144, 191, 193, 401};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        encl_check_case test = {.shape = *shape, .seed = 23 * i};
+        test.shape.rows = rows[i];
+        test.shape.first_row = i % 2 == 1 ? 3 : 0;
+        test.shape.columns = i % 3 == 0 ? 33 : 64;
+        test.shape.depth = i % 2 == 0 ? 40 : 200;
+        encl_kernel_take_format(kernel->row, &test.shape);
+        if (encl_kernel_serves(kernel->row, &test.shape)) {
+            check(device, kernel, &test);
+        }
+    }
+}
+
 static void check_dense(const encl_device *device, const encl_kernel_row *row, encl_shape shape, bool heavy) {
     static const int32_t rows[] = {1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 16, 17, 23, 25};
     static const int32_t columns[] = {1, 16, 31, 32, 33, 48, 96, 312, 384};
@@ -123,6 +139,7 @@ static void check_dense(const encl_device *device, const encl_kernel_row *row, e
         test.shape.depth = 3072;
         encl_kernel_take_format(row, &test.shape);
         check(device, &kernel, &test);
+        check_many_rows(device, &kernel, &shape);
     }
     if (row->op == ENCL_OP_PACK) {
         check_whole_panels(device, &kernel, shape);
