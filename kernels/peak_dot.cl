@@ -1,12 +1,15 @@
 // Chains of short dot products in registers: four products of 8-bit integers, or two of bf16, and their sum, in one
-// instruction. Four ways (DOT) to say it:
+// instruction. Five ways (DOT) to say it:
 //   1  cl_khr_integer_dot_product: v = dot(v, x) + y on the four bytes of v. With x = (1, 0, 0, 0) and y = 1 the lowest
 //      byte counts; v is that byte, signed, before the last step, plus 1.
 //   2  vpdpbusd on 512 bits (AVX512-VNNI), 3 the same on 256 bits (AVX-VNNI): v = v + dot(x, y)
 //   4  vdpbf16ps on 512 bits (AVX512-BF16): v = v + dot(x, y)
-// The last three are assembly, which PoCL takes; the host looks at the processor's features before it builds them.
+//   5  dp4a of NVIDIA's GPUs: v = v + dot(x, y)
+// The last four are assembly, which PoCL and NVIDIA's driver take; the host looks at what the device has before it
+// builds them.
 // in: [18] the lanes' first values, then x and y. out: [items][WIDTH] sums over the chains. Grid: (items).
 // `values` are int, or float for bf16.
+// gpu-check[no-spill, on=NVIDIA]: -DDOT=5 -DCHAINS=16
 #ifndef DOT
 #define DOT 1
 #endif
@@ -38,6 +41,13 @@
 #define STEP(v) __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(v) : "x"(x), "x"(y))
 #define LOAD(at) vload8(0, at)
 #define STORE(v, i, at) vstore8(v, i, at)
+#elif DOT == 5
+#define VALUE int
+#define VECTOR int
+#define BYTES uint
+#define STEP(v) __asm__ volatile("dp4a.s32.s32 %0, %1, %2, %0;" : "+r"(v) : "r"(x), "r"(y))
+#define LOAD(at) (*(at))
+#define STORE(v, i, at) (at)[i] = (v)
 #else
 #define VALUE float
 #define VECTOR float16

@@ -106,7 +106,7 @@ typedef struct encl_device_info {
     bool subgroups;
     bool fp16;
     bool fp64;
-    bool int_dot;   // 4×8-bit dot product, accelerated
+    bool int_dot;   // dot products of four bytes, accelerated: cl_khr_integer_dot_product, or dp4a
     bool software;  // a software rasterizer (llvmpipe, softpipe, …)
     bool available; // compiler and device are there
 } encl_device_info;
@@ -275,7 +275,7 @@ typedef struct encl_executable_info {
     uint64_t arena_bytes;    // activations, with reuse
     uint64_t unshared_bytes; // the same without reuse
     size_t arena_slabs;      // buffers it consists of
-    const char *gemm; // provider of the matrix products: "tile", "plain", "clblast"; "none"
+    const char *gemm;        // provider of the matrix products: "tile", "plain", "clblast"; "none"
     bool same_bits;
     encl_precision precision;                  // of the products that are not kept exact
     int32_t low_products;                      // how many steps compute in it; 0 for FP32

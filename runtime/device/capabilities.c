@@ -159,13 +159,25 @@ static encl_status read_subgroups(cl_device_id id, uint32_t device_version, cons
     return status;
 }
 
-// PoCL and rusticl list the extension and emulate it; only accelerated instructions are worth a kernel.
-static bool read_int_dot(cl_device_id id, const char *extensions) {
+// PoCL and rusticl list the extension and emulate it; only accelerated instructions are worth a kernel. Its functions
+// are those of OpenCL C 3.0.
+static bool read_dot_khr(cl_device_id id, uint32_t opencl_c_version, const char *extensions) {
     cl_device_integer_dot_product_acceleration_properties_khr acceleration = {0};
-    return lists(extensions, "cl_khr_integer_dot_product") &&
+    return opencl_c_version >= 300 && lists(extensions, "cl_khr_integer_dot_product") &&
            clGetDeviceInfo(id, CL_DEVICE_INTEGER_DOT_PRODUCT_ACCELERATION_PROPERTIES_4x8BIT_PACKED_KHR,
                            sizeof acceleration, &acceleration, NULL) == CL_SUCCESS &&
            acceleration.signed_accelerated == CL_TRUE;
+}
+
+// NVIDIA's driver lacks the extension, but takes assembly, and its GPUs have the instruction from 6.1 on.
+static bool read_dot_dp4a(cl_device_id id, const char *extensions) {
+    enum { COMPUTE_CAPABILITY_MAJOR = 0x4000, COMPUTE_CAPABILITY_MINOR = 0x4001 }; // cl_nv_device_attribute_query
+    cl_uint major = 0;
+    cl_uint minor = 0;
+    return lists(extensions, "cl_nv_device_attribute_query") &&
+           clGetDeviceInfo(id, COMPUTE_CAPABILITY_MAJOR, sizeof major, &major, NULL) == CL_SUCCESS &&
+           clGetDeviceInfo(id, COMPUTE_CAPABILITY_MINOR, sizeof minor, &minor, NULL) == CL_SUCCESS &&
+           (major > 6 || (major == 6 && minor >= 1));
 }
 
 static bool is_software(const char *name) {
@@ -269,7 +281,9 @@ static encl_status read_capabilities(cl_device_id id, encl_device *device) {
     info->available = available && compiler && version >= 120 && device->opencl_c_version >= 120;
     info->fp16 = lists(extensions, "cl_khr_fp16");
     info->fp64 = lists(extensions, "cl_khr_fp64");
-    info->int_dot = read_int_dot(id, extensions);
+    device->dot_khr = read_dot_khr(id, device->opencl_c_version, extensions);
+    device->dot_dp4a = read_dot_dp4a(id, extensions);
+    info->int_dot = device->dot_khr || device->dot_dp4a;
     info->software = is_software(info->name);
 
 cleanup:

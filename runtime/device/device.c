@@ -230,6 +230,9 @@ static void CL_CALLBACK on_context_message(const char *message, const void *bina
 }
 
 static void close_device(encl_device *device) {
+    if (device->before_close != NULL) {
+        device->before_close();
+    }
     if (device->profile_queue != NULL) {
         clReleaseCommandQueue(device->profile_queue);
     }
@@ -239,6 +242,7 @@ static void close_device(encl_device *device) {
     if (device->context != NULL) {
         clReleaseContext(device->context);
     }
+    device->before_close = NULL;
     device->profile_queue = NULL;
     device->queue = NULL;
     device->context = NULL;
@@ -303,6 +307,13 @@ void encl_device_release(const encl_device *device) {
     if (shared->users > 0 && --shared->users == 0) {
         close_device(shared);
     }
+    encl_mutex_unlock(&shared->mutex);
+}
+
+void encl_device_before_close(const encl_device *device, void (*before_close)(void)) {
+    encl_device *shared = writable(device);
+    encl_mutex_lock(&shared->mutex);
+    shared->before_close = before_close;
     encl_mutex_unlock(&shared->mutex);
 }
 

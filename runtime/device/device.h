@@ -12,18 +12,25 @@ struct encl_device {
     cl_platform_id platform;
     cl_device_id id;
     uint32_t opencl_c_version;  // 120, 200, 300: the newest OpenCL C the compiler takes
+    bool dot_khr;               // info.int_dot by cl_khr_integer_dot_product, in OpenCL C 3.0
+    bool dot_dp4a;              // and by the instruction dp4a in PTX
     const char *cache_identity; // device name, vendor, driver, platform version and, for CPUs, the processor
     encl_mutex mutex;
     size_t users;
     cl_context context;
     cl_command_queue queue;
     cl_command_queue profile_queue;
+    void (*before_close)(void);
 };
 
 // Opens the device: the first user makes its context and queues, the last one's release frees them.
 // `device` is const to callers; the mutable part is guarded by its mutex.
 encl_status encl_device_acquire(const encl_device *device);
 void encl_device_release(const encl_device *device);
+
+// Has the last user's release call this before it frees the context: what holds objects of contexts for longer than
+// their users, as CLBlast does, lets go of them there. For an acquired device; holds until it is closed.
+void encl_device_before_close(const encl_device *device, void (*before_close)(void));
 
 // Valid between acquire and release. Both queues are in order; the second one has profiling on.
 cl_context encl_device_context(const encl_device *device);

@@ -41,7 +41,10 @@ static bool has_word(const encl_device *device, const char *word, size_t length)
         return strcmp(info->platform, "Portable Computing Language") == 0;
     }
     if (is_word(word, length, "int_dot")) {
-        return info->int_dot;
+        return device->dot_khr;
+    }
+    if (is_word(word, length, "dp4a")) {
+        return device->dot_dp4a;
     }
     return info->type == ENCL_DEVICE_CPU && processor_has(word, length);
 }

@@ -21,7 +21,8 @@ static bool is_free(const encl_schedule *schedule, const encl_plan *plan, const 
     return true;
 }
 
-// Tensors come largest first, so that every slab there is holds this one too. The last one that is free is the smallest.
+// Tensors come largest first, so that every slab there is holds this one too. The last one that is free is the
+// smallest.
 static void place_tensor(const encl_schedule *schedule, encl_plan *plan, const bool *placed, size_t tensor,
                          uint64_t bytes) {
     size_t slab = plan->slab_count;

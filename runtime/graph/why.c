@@ -66,8 +66,8 @@ static encl_status say_row(const encl_lowering *lowering, const encl_step *step,
 // Which heights there are to choose from at every run, and that others were left out.
 static encl_status say_height(const encl_lowering *lowering, const encl_step *step, size_t row, encl_string *text) {
     encl_status status = ENCL_OK;
-    size_t heights = 0; // of this width
-    size_t widths = 0;  // rows of another one
+    bool left_out = false; // heights of this width that add in another order
+    size_t widths = 0;     // rows of another one
     const encl_kernel_row *chosen = step->rows[0];
     const int32_t columns = encl_kernel_tile_columns(chosen);
     for (size_t i = 0; i < encl_kernel_row_count && step->op == ENCL_OP_LINEAR; i++) {
@@ -75,7 +75,7 @@ static encl_status say_height(const encl_lowering *lowering, const encl_step *st
         if (other->op == step->op && other->family == chosen->family && encl_kernel_serves(other, &step->shape) &&
             other->format.precision == step->shape.precision &&
             (lowering->quarantined == NULL || !lowering->quarantined[i])) {
-            heights += encl_kernel_tile_columns(other) == columns;
+            left_out = left_out || (encl_kernel_tile_columns(other) == columns && other->order != chosen->order);
             widths += encl_kernel_tile_columns(other) != columns;
         }
     }
@@ -90,7 +90,7 @@ static encl_status say_height(const encl_lowering *lowering, const encl_step *st
         }
         ENCL_TRY(encl_string_format(text, ")"));
     }
-    if (heights > step->row_count && lowering->one_order) {
+    if (left_out && lowering->one_order) {
         ENCL_TRY(encl_string_format(text, "; one order for same bits"));
     }
 cleanup:

@@ -11,7 +11,7 @@
 
 typedef enum chain_kind { CHAIN_FP32, CHAIN_FP16, CHAIN_INT8, CHAIN_BF16, CHAIN_KINDS } chain_kind;
 
-enum { LANES = 16, DOT_KHR = 1, DOT_VNNI_512 = 2, DOT_VNNI_256 = 3, DOT_BF16_512 = 4 };
+enum { LANES = 16, DOT_KHR = 1, DOT_VNNI_512 = 2, DOT_VNNI_256 = 3, DOT_BF16_512 = 4, DOT_PTX = 5 };
 
 // A way to keep the units busy. Which one does it best is tried.
 typedef struct chain_variant {
@@ -44,6 +44,8 @@ static const chain_variant variants[] = {
     {CHAIN_FP16, "plain", 0, 4, 4, 64},
     {CHAIN_INT8, NULL, DOT_KHR, 1, 8, 64},
     {CHAIN_INT8, NULL, DOT_KHR, 1, 16, 256},
+    {CHAIN_INT8, "group", DOT_PTX, 1, 8, 256},
+    {CHAIN_INT8, "group", DOT_PTX, 1, 16, 256},
     {CHAIN_INT8, "tile", DOT_VNNI_512, 16, 12, 1},
     {CHAIN_INT8, "tile", DOT_VNNI_256, 8, 12, 1},
     {CHAIN_BF16, "tile", DOT_BF16_512, 16, 12, 1},
@@ -78,7 +80,9 @@ static bool takes_assembly(const encl_device *device) {
 static bool has_dot(const encl_device *device, int32_t dot) {
     switch (dot) {
     case DOT_KHR:
-        return device->info.int_dot && device->opencl_c_version >= 300;
+        return device->dot_khr;
+    case DOT_PTX:
+        return device->dot_dp4a;
     case DOT_VNNI_512:
         return takes_assembly(device) && encl_machine_has_feature("avx512_vnni");
     case DOT_VNNI_256:
@@ -98,7 +102,7 @@ static const char *why_unsupported(const encl_device *device, chain_kind kind) {
     static const char *const reasons[CHAIN_KINDS] = {
         [CHAIN_FP32] = "the device takes no work-groups of the sizes that were made for it",
         [CHAIN_FP16] = "the driver offers no cl_khr_fp16",
-        [CHAIN_INT8] = "the driver offers no accelerated cl_khr_integer_dot_product",
+        [CHAIN_INT8] = "the driver offers no accelerated cl_khr_integer_dot_product, nor the device dp4a",
         [CHAIN_BF16] = "OpenCL has no bf16 arithmetic",
     };
     if (takes_assembly(device) && kind == CHAIN_INT8) {
@@ -139,6 +143,7 @@ static void fill_in(const chain_variant *variant, uint32_t in[LANES + 2]) {
         [DOT_VNNI_512] = {0x04030201, 0xff01ff04}, // 1·4 − 2·1 + 3·1 − 4·1
         [DOT_VNNI_256] = {0x04030201, 0xff01ff04},
         [DOT_BF16_512] = {0x40003f80, 0xbf804040}, // 1·3 − 2·1
+        [DOT_PTX] = {0x04030201, 0xff01ff04},
     };
     const float one = 1.0f;
     for (uint32_t lane = 0; lane < LANES; lane++) {
@@ -209,7 +214,8 @@ static encl_status open_chain(encl_peak_session *session, const chain_variant *v
     char options[96];
     uint32_t in[LANES + 2];
     if (variant->dot != 0) {
-        static const char *const names[] = {"", "dot_4x8packed", "vpdpbusd zmm", "vpdpbusd ymm", "vdpbf16ps zmm"};
+        static const char *const names[] = {"",    "dot_4x8packed", "vpdpbusd zmm", "vpdpbusd ymm", "vdpbf16ps zmm",
+                                            "dp4a"};
         snprintf(options, sizeof options, "-DDOT=%d -DCHAINS=%d%s", (int)variant->dot, (int)variant->chains,
                  variant->dot == DOT_KHR ? " -cl-std=CL3.0" : "");
         snprintf(of->text, sizeof of->text, "%s x %d", names[variant->dot], (int)variant->chains);

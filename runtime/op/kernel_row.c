@@ -186,6 +186,16 @@ static bool is_height_of(const encl_kernel_row *row, const encl_kernel_row *lead
            (!one_order || (row->order == leader->order && row->order != 0));
 }
 
+// A better row of the same height is there already.
+static bool has_height(const encl_kernel_row *const *rows, size_t count, int32_t height) {
+    for (size_t i = 0; i < count; i++) {
+        if (encl_kernel_tile_rows(rows[i]) == height) {
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_family family, uint32_t float_width,
                                const bool *quarantined, bool one_order, const encl_kernel_row **rows, size_t capacity) {
     const encl_kernel_row *found[16];
@@ -201,7 +211,8 @@ size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_f
     }
     const encl_kernel_row *leader = choose_leader(found, count, float_width);
     for (size_t i = 0; i < count && kept < capacity; i++) {
-        if (found[i] == leader || is_height_of(found[i], leader, one_order)) {
+        if (found[i] == leader ||
+            (is_height_of(found[i], leader, one_order) && !has_height(rows, kept, encl_kernel_tile_rows(found[i])))) {
             rows[kept++] = found[i];
         }
     }

@@ -75,8 +75,8 @@ bool encl_kernel_fits_registers(const encl_kernel_row *row, uint32_t float_width
 int32_t encl_kernel_tile_columns(const encl_kernel_row *row);
 
 // The rows that a step of this operator and shape keeps, best first: one, the best that fits the registers, or the last
-// where none does; of LINEAR all tile heights of that row's family, width and format; with one_order only those that
-// add in the same order. Writes at most `capacity`; returns how many.
+// where none does; of LINEAR all tile heights of that row's family, width and format, each by its best row; with
+// one_order only those that add in the same order. Writes at most `capacity`; returns how many.
 size_t encl_kernel_choose_rows(encl_operator op, const encl_shape *shape, encl_family family, uint32_t float_width,
                                const bool *quarantined, bool one_order, const encl_kernel_row **rows, size_t capacity);
 
@@ -91,7 +91,7 @@ int32_t encl_kernel_tile_rows(const encl_kernel_row *row);
 int32_t encl_kernel_block_rows(const encl_kernel_row *row);
 
 // True where the runtime gives matrix products to CLBlast: asked for, or by itself for devices of the group family,
-// which has no product of its own yet. CLBlast states no order of summation, so it cannot serve same bits.
+// which has none of its own in float32 yet. CLBlast states no order of summation, so it cannot serve same bits.
 bool encl_kernel_prefers_library(encl_gemm gemm, encl_family family, bool same_bits);
 
 // True where a sequence's result must not depend on its batch: asked for, or by itself on CPU devices.

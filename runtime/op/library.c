@@ -13,9 +13,18 @@ static encl_status library_fail(CLBlastStatusCode code, const char *call) {
     return encl_fail(ENCL_DEVICE, "%s: CLBlast status %d (clblast_c.h lists them)", call, (int)code);
 }
 
+// CLBlast keeps its programs, and with them their context, for the process's life: one more each time that the device
+// is opened, until NVIDIA's driver has no memory for another.
+static void forget_programs(void) {
+    encl_mutex_lock(&library_mutex);
+    (void)CLBlastClearCache();
+    encl_mutex_unlock(&library_mutex);
+}
+
 encl_status encl_library_scratch(const encl_device *device, const encl_library_product *p, size_t *bytes) {
     cl_command_queue queue = encl_device_queue(device);
     *bytes = 0;
+    encl_device_before_close(device, forget_programs);
     encl_mutex_lock(&library_mutex);
     const CLBlastStatusCode code =
         CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeYes, p->rows, p->columns,

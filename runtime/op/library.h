@@ -12,7 +12,8 @@ typedef struct encl_library_product {
     size_t out_stride, first_column;
 } encl_library_product;
 
-// Bytes of scratch memory that a product of this shape takes on this device.
+// Bytes of scratch memory that a product of this shape takes on this device. Asked for before the first product: from
+// then on the device's last release also frees what CLBlast has built, for any device.
 encl_status encl_library_scratch(const encl_device *device, const encl_library_product *product, size_t *bytes);
 
 // Enqueues out = x · weightᵀ. scratch: a buffer of at least encl_library_scratch bytes, NULL where that is 0.

@@ -29,7 +29,8 @@ typedef struct trial {
 } trial;
 
 bool encl_rehearsal_is_due(const encl_kernel_row *row) {
-    return row->needs[0] != '\0';
+    // The processor's instructions. What GPUs lack, their drivers' compilers refuse.
+    return strncmp(row->needs, "pocl", strlen("pocl")) == 0;
 }
 
 void encl_rehearsal_free(encl_rehearsal *parts, size_t count) {

@@ -4,11 +4,11 @@
 #include "runtime/base/thread.h"
 #include "runtime/device/features.h"
 
-static encl_device *made_device(encl_device *device, encl_device_type type, const char *platform, bool int_dot) {
+static encl_device *made_device(encl_device *device, encl_device_type type, const char *platform, bool dot_khr) {
     memset(device, 0, sizeof *device);
     device->info.type = type;
     device->info.platform = platform;
-    device->info.int_dot = int_dot;
+    device->dot_khr = dot_khr;
     return device;
 }
 
@@ -46,6 +46,11 @@ static void drivers_and_devices_have_words(void **state) {
     expect(&device, "int_dot", "int_dot");
     made_device(&device, ENCL_DEVICE_CPU, pocl, false);
     expect(&device, "pocl int_dot", "int_dot");
+    made_device(&device, ENCL_DEVICE_GPU, "NVIDIA CUDA", false);
+    expect(&device, "dp4a", "dp4a");
+    device.dot_dp4a = true;
+    expect(&device, "dp4a", NULL);
+    expect(&device, "dp4a int_dot", "int_dot");
 }
 
 // The processor's own are no others than the list says, whatever it has.

@@ -13,8 +13,9 @@ typedef struct fake_device {
     cl_uint width;
     const char *version;
     const char *extensions;
-    cl_uint subgroups;           // CL_DEVICE_MAX_NUM_SUB_GROUPS
-    cl_bool dot;                 // 4×8-bit dot product accelerated
+    cl_uint subgroups; // CL_DEVICE_MAX_NUM_SUB_GROUPS
+    cl_bool dot;       // 4×8-bit dot product accelerated
+    cl_uint compute_capability[2];
     bool subgroup_feature;       // __opencl_c_subgroups
     bool opencl_c_3;             // in CL_DEVICE_OPENCL_C_ALL_VERSIONS
     bool without_compiler;       // CL_DEVICE_COMPILER_AVAILABLE
@@ -33,18 +34,32 @@ static const fake_device clover[] = {
     {.name = "AMD Radeon RX 570 (Clover)", .type = 4, .units = 36, .width = 1, .version = "OpenCL 1.2 Mesa 22"},
 };
 static const fake_device pocl[] = {
-    {.name = "pthread-znver3", .type = 2, .units = 16, .width = 8, .version = "OpenCL 3.0 PoCL", .opencl_c_3 = true},
+    {.name = "pthread-znver3",
+     .type = 2,
+     .units = 16,
+     .width = 8,
+     .version = "OpenCL 3.0 PoCL",
+     .opencl_c_3 = true,
+     .extensions = "cl_khr_integer_dot_product",
+     .dot = CL_TRUE},
 };
 static const fake_device nvidia[] = {
-    {.name = "NVIDIA T400", .type = 4, .units = 6, .width = 1, .version = "OpenCL 3.0 CUDA", .subgroups = 32},
+    {.name = "NVIDIA T400",
+     .type = 4,
+     .units = 6,
+     .width = 1,
+     .version = "OpenCL 3.0 CUDA",
+     .subgroups = 32,
+     .extensions = "cl_nv_device_attribute_query",
+     .compute_capability = {6, 0}}, // the newest without dp4a
     {.name = "Fails", .type = 4, .version = "OpenCL 3.0 CUDA", .failing_with = CL_DEVICE_MAX_COMPUTE_UNITS},
     {.name = "  NVIDIA  GeForce\tRTX 4090 \n",
      .type = 4,
      .units = 128,
      .width = 1,
      .version = "OpenCL 3.0 CUDA",
-     .extensions = " cl_khr_fp64 cl_khr_integer_dot_product ",
-     .dot = CL_TRUE},
+     .extensions = " cl_khr_fp64 cl_nv_device_attribute_query ",
+     .compute_capability = {8, 9}},
 };
 static const fake_device rusticl[] = {
     {.name = "llvmpipe (LLVM 15.0.6, 256 bits)",
@@ -58,7 +73,8 @@ static const fake_device rusticl[] = {
      .units = 36,
      .width = 1,
      .version = "OpenCL 3.0 ",
-     .extensions = "cl_khr_fp16 cl_khr_fp64_not",
+     .extensions = "cl_khr_fp16 cl_khr_fp64_not cl_khr_integer_dot_product", // but no OpenCL C to use it in
+     .dot = CL_TRUE,
      .subgroup_feature = true},
 };
 static const fake_device edge[] = {
@@ -186,6 +202,10 @@ cl_int clGetDeviceInfo(cl_device_id id, cl_device_info name, size_t capacity, vo
     case CL_DEVICE_INTEGER_DOT_PRODUCT_ACCELERATION_PROPERTIES_4x8BIT_PACKED_KHR:
         return give(&(cl_device_integer_dot_product_acceleration_properties_khr){.signed_accelerated = fake->dot},
                     sizeof(cl_device_integer_dot_product_acceleration_properties_khr), capacity, destination, needed);
+    case 0x4000: // CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV and _MINOR_NV
+    case 0x4001:
+        return fake->compute_capability[0] == 0 ? CL_INVALID_VALUE
+                                                : GIVE(cl_uint, fake->compute_capability[name - 0x4000]);
     default:
         return CL_INVALID_VALUE;
     }
@@ -249,7 +269,7 @@ static void test_capabilities(void **state) {
         encl_device_type type;
         const char *family;
     } expected[] = {
-        [POCL] = {.opencl_c = 300, .type = ENCL_DEVICE_CPU, .family = "tile"},
+        [POCL] = {.opencl_c = 300, .type = ENCL_DEVICE_CPU, .family = "tile", .int_dot = true},
         [T400] = {.opencl_c = 120, .type = ENCL_DEVICE_GPU, .family = "group", .subgroups = true},
         [RTX_4090] = {.opencl_c = 120, .type = ENCL_DEVICE_GPU, .family = "group", .fp64 = true, .int_dot = true},
         [LLVMPIPE] = {.opencl_c = 120, .type = ENCL_DEVICE_GPU, .family = "plain", .software = true},
@@ -263,6 +283,8 @@ static void test_capabilities(void **state) {
         assert_int_equal(info->fp16, expected[i].fp16);
         assert_int_equal(info->fp64, expected[i].fp64);
         assert_int_equal(info->int_dot, expected[i].int_dot);
+        assert_int_equal(devices[i]->dot_khr, i == POCL);
+        assert_int_equal(devices[i]->dot_dp4a, i == RTX_4090);
         assert_int_equal(info->software, expected[i].software);
         assert_int_equal(info->type, expected[i].type);
         assert_int_equal(devices[i]->opencl_c_version, expected[i].opencl_c);

@@ -87,8 +87,8 @@ static void a_chain_takes_two_slabs(void **state) {
 
 static void the_smallest_free_slab_is_taken(void **state) {
     (void)state;
-    encl_tensor_plan tensors[] = {{ENCL_COUNT_TOKENS, 300, 0, 1}, {ENCL_COUNT_TOKENS, 200, 1, 1},
-                                  {ENCL_COUNT_TOKENS, 100, 2, 2}};
+    encl_tensor_plan tensors[] = {
+        {ENCL_COUNT_TOKENS, 300, 0, 1}, {ENCL_COUNT_TOKENS, 200, 1, 1}, {ENCL_COUNT_TOKENS, 100, 2, 2}};
     const encl_schedule schedule = {.tensors = tensors, .tensor_count = 3};
     encl_plan plan;
     assert_ok(encl_plan_create(&schedule, capacity, (uint64_t)1 << 30, &plan));

@@ -10,6 +10,7 @@
 #include "runtime/op/check_quantized.h"
 #include "runtime/op/quantized.h"
 #include "runtime/op/reference.h"
+#include "runtime/op/rehearsal.h"
 
 static const int32_t lengths[] = {40, 1, 33, 12};
 static const double all_rows = (double)INFINITY;
@@ -296,6 +297,33 @@ static void heights_are_chosen_by_rows(void **state) {
     assert_true(encl_kernel_prefers_library(ENCL_GEMM_CLBLAST, ENCL_FAMILY_TILE, false));
 }
 
+// A GPU takes the best that it has of the ways to multiply bytes; a CPU none of them, whatever its driver says.
+static void gpus_multiply_bytes_by_what_they_have(void **state) {
+    (void)state;
+    const encl_shape shape = {.columns = 768, .depth = 768, .precision = ENCL_PRECISION_INT8};
+    encl_device device = {.info = {.type = ENCL_DEVICE_GPU, .platform = "NVIDIA CUDA"}};
+    const encl_kernel_row *rows[4];
+    for (int has = 0; has < 4; has++) {
+        bool impossible[ENCL_KERNEL_ROWS_MOST] = {false};
+        device.dot_khr = has % 2 == 1;
+        device.dot_dp4a = has >= 2;
+        encl_kernel_mark_impossible(&device, impossible);
+        const size_t count =
+            encl_kernel_choose_rows(ENCL_OP_LINEAR, &shape, ENCL_FAMILY_GROUP, 1, impossible, true, rows, 4);
+        static const char *const first[] = {"linear_group_int8_8", "linear_group_int8_khr_8",
+                                            "linear_group_int8_dp4a_8", "linear_group_int8_dp4a_8"};
+        assert_string_equal(rows[0]->name, first[has]);
+        assert_int_equal(count, 2); // heights, not ways
+        assert_int_equal(encl_kernel_choose_height(rows, count, 128), 0);
+        assert_int_equal(encl_kernel_choose_height(rows, count, 1), 1);
+        encl_kernel_choose_rows(ENCL_OP_LINEAR, &shape, ENCL_FAMILY_TILE, 8, impossible, true, rows, 4);
+        assert_string_equal(rows[0]->name, "linear_plain_int8");
+    }
+    assert_false(encl_rehearsal_is_due(find_row("linear_group_int8_dp4a_8")));
+    assert_false(encl_rehearsal_is_due(find_row("linear_plain_int8")));
+    assert_true(encl_rehearsal_is_due(find_row("linear_tile_int8_avx2")));
+}
+
 // The rows that a product of BERT's sizes keeps on a device with such registers.
 static size_t choose(uint32_t float_width, const bool *quarantined, const encl_kernel_row **rows, size_t capacity) {
     const encl_shape shape = {.columns = 768, .depth = 768};
@@ -348,6 +376,7 @@ int main(void) {
         cmocka_unit_test(a_kernel_is_judged_by_few_rows),
         cmocka_unit_test(quantized_rows_are_held_against_floats),
         cmocka_unit_test(heights_are_chosen_by_rows),
+        cmocka_unit_test(gpus_multiply_bytes_by_what_they_have),
         cmocka_unit_test(widths_are_chosen_by_registers),
     };
     return encl_test_main(tests);

@@ -354,10 +354,11 @@ static void test_every_row_on_every_device(void **state) {
         }
         assert_int_equal(encl_device_acquire(devices[d]), ENCL_OK);
         for (size_t i = 0; i < encl_kernel_row_count; i++) {
-            // The tile family is for devices with vector registers; elsewhere its code is only slow.
+            // The tile family is for devices with vector registers; elsewhere its code is only slow. What is meant for
+            // GPUs must be right wherever it builds.
             if (encl_kernel_is_possible(&encl_kernel_rows[i], devices[d]) &&
-                (encl_kernel_rows[i].family == ENCL_FAMILY_PLAIN ||
-                 strcmp(encl_device_family(devices[d]), encl_family_name(encl_kernel_rows[i].family)) == 0)) {
+                (encl_kernel_rows[i].family != ENCL_FAMILY_TILE ||
+                 strcmp(encl_device_family(devices[d]), "tile") == 0)) {
                 check_row(devices[d], &encl_kernel_rows[i]);
             }
         }

@@ -138,7 +138,8 @@ static bool is_picked(const encl_bench_session *session, const trial_case *c) {
     bool impossible[ENCL_KERNEL_ROWS_MOST] = {false};
     encl_kernel_mark_impossible(session->devices[c->device], impossible);
     encl_kernel_take_format(c->row, &shape);
-    if (c->row->op == ENCL_OP_LINEAR && encl_kernel_prefers_library(globals->gemm, family, keeps)) {
+    if (c->row->op == ENCL_OP_LINEAR && shape.precision == ENCL_PRECISION_FP32 &&
+        encl_kernel_prefers_library(globals->gemm, family, keeps)) {
         return false;
     }
     const size_t count = encl_kernel_choose_rows(c->row->op, &shape, family, info->native_float_width, impossible,
