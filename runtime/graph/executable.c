@@ -7,8 +7,8 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 
-// Tokens of a batch where the caller names none. A CPU's caches hold the activations of this many: larger batches are no
-// faster there, up to 4,096, and take more memory.
+// Tokens of a batch where the caller names none. A CPU's caches hold the activations of this many: larger batches are
+// no faster there, up to 4,096, and take more memory.
 static const int32_t default_cpu_tokens = 1024;
 static const int32_t default_gpu_tokens = 16384;
 static const int32_t default_selected = 1024;
@@ -91,7 +91,8 @@ static encl_status make_arena(encl_executable *e) {
     ENCL_TRY(encl_allocate(e->schedule->tensor_count, sizeof(encl_buffer), (void **)&e->tensors));
     for (size_t i = 0; i < e->plan.slab_count; i++) {
         ENCL_TRY(encl_buffer_create(e->device, e->plan.slabs[i], &e->slabs[i]));
-        ENCL_TRY(encl_buffer_prefer_large_pages(e->device, encl_device_queue(e->device), e->slabs[i], e->plan.slabs[i]));
+        ENCL_TRY(
+            encl_buffer_prefer_large_pages(e->device, encl_device_queue(e->device), e->slabs[i], e->plan.slabs[i]));
     }
     for (size_t i = 0; i < e->schedule->tensor_count; i++) {
         e->tensors[i] = e->slabs[e->plan.slab_of[i]];

@@ -219,7 +219,8 @@ void encl_check_quantized_rows(const encl_check_inputs *inputs, const uint32_t *
     const encl_shape *s = &inputs->shape;
     const size_t count = (size_t)s->rows * (size_t)s->out_stride;
     encl_check_result rows = {0};
-    const float *floats = (const float *)(found + ENCL_CHECK_GUARD);
+    const void *out = found + ENCL_CHECK_GUARD;
+    const float *floats = out;
     for (int64_t m = 0; m < s->rows; m++) {
         const int64_t where = m * s->out_stride;
         check_row_int8(s, floats + m * s->columns, words + where, where, &rows);

@@ -205,7 +205,8 @@ float encl_packed_value(const encl_shape *shape, const uint32_t *panels, int64_t
     case ENCL_PRECISION_BF16:
         return encl_bfloat16_value((uint16_t)(word >> (k % 2 * 16)));
     case ENCL_PRECISION_INT8:
-        return encl_float_from_bits(panels[encl_packed_scale_place(shape->depth, n)]) * (float)(int8_t)(word >> (k % 4 * 8) & 0xff);
+        return encl_float_from_bits(panels[encl_packed_scale_place(shape->depth, n)]) *
+               (float)(int8_t)(word >> (k % 4 * 8) & 0xff);
     default:
         return encl_float_from_bits(word);
     }

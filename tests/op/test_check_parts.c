@@ -263,7 +263,8 @@ static void quantized_rows_are_held_against_floats(void **state) {
     uint32_t *words = inputs.operands[4].host;
     expect_rows(&inputs, found, words, "quantized rows are wrong", 0); // nothing was written
     for (int64_t m = 0; m < s->rows; m++) {
-        encl_quantize_row(s, (const float *)(found + ENCL_CHECK_GUARD) + m * s->columns, words + m * s->out_stride);
+        const void *floats = found + ENCL_CHECK_GUARD + m * s->columns;
+        encl_quantize_row(s, floats, words + m * s->out_stride);
     }
     expect_rows(&inputs, found, words, NULL, 0);
     const int64_t last = (int64_t)(s->rows - 1) * s->out_stride;
