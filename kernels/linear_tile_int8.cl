@@ -19,9 +19,14 @@
 #ifndef SHORT_WORDS
 #define SHORT_WORDS 1
 #endif
-#define BLOCK_WORDS 256 // of K: with 16 columns, weights of 16 KB
+#define BLOCK_WORDS 96 // of K: with 16 columns, weights of 6 KB in half of the first-level cache's sets
+#define ROW_WORDS 256  // where a tile is alone: it is over so soon that what it fetches must lie further ahead
+#if GROUP_ROWS > TILE_ROWS
+#define WALK_ROWS GROUP_ROWS // a group has rows enough for the weights that it reads
+#endif
 #include "fetch.h"
 #include "tile_epilogue.h"
+#include "walk.h"
 
 #if VNNI == 512
 #define LANES 16
@@ -175,9 +180,10 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile_int8(
     __global const int *restrict x, __global const int *restrict weight, __global const float *restrict bias,
     __global const float *residual, __global float *out, int M, int N, int K, int row0, int column0, int x_stride,
     int out_stride, int activation, int adds_residual) {
-    const int row = row0 + (int)get_group_id(0) * GROUP_ROWS;
+    const walk at = walk_to_work_item(GROUP_ROWS);
+    const int row = row0 + at.group * GROUP_ROWS;
     const int rows = min(GROUP_ROWS, M - row);
-    const int column = (int)get_group_id(1) * TILE_COLUMNS;
+    const int column = at.tile * TILE_COLUMNS;
     const int words = (K + 3) / 4;
     __global const int *head = x + (size_t)row * x_stride;
     __global const int *panel = weight + (size_t)(column / PANEL) * (words + 2) * PANEL + column % PANEL;
@@ -189,7 +195,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void linear_tile_int8(
     // already. A tile alone takes every SHORT_WORDS-th.
     const int tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
     const int fetch_step = tiles == 1 ? SHORT_WORDS * PANEL : PANEL;
-    const int depth = GROUP_ROWS > TILE_ROWS ? BLOCK_WORDS : words;
+    const int depth = GROUP_ROWS <= TILE_ROWS ? words : tiles > 1 ? BLOCK_WORDS : ROW_WORDS;
     int total[(GROUP_ROWS + TILE_ROWS) * TILE_COLUMNS];
 
 #pragma unroll 1

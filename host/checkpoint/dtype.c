@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "host/checkpoint/format.h"
+#include "runtime/base/float_bits.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "checkpoints are read without swapping bytes");
 
@@ -34,18 +35,6 @@ bool encl_dtype_parse(const char *name, encl_dtype *dtype) {
     return false;
 }
 
-static float float_from_bits(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static uint32_t bits_from_float(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
 static void convert_f32(const uint8_t *restrict source, size_t count, float *restrict destination) {
     memcpy(destination, source, count * sizeof *destination);
 }
@@ -60,12 +49,12 @@ static void convert_f16(const uint8_t *restrict source, size_t count, float *res
         const uint32_t sign = (uint32_t)(half & 0x8000) << 16;
         const uint32_t magnitude = half & 0x7fff;
         const uint32_t normal = (magnitude << 13) + rebias;
-        const uint32_t subnormal = bits_from_float((float)(int32_t)magnitude * 0x1p-24f);
+        const uint32_t subnormal = encl_float_bits((float)(int32_t)magnitude * 0x1p-24f);
         // Infinity and NaN have an exponent of ones in both formats. Masks, because GCC makes branches of `?:` here.
         const uint32_t is_special = 0u - (magnitude >= 0x7c00);
         const uint32_t is_subnormal = 0u - (magnitude < 0x0400);
         const uint32_t bits = (subnormal & is_subnormal) | ((normal + (rebias & is_special)) & ~is_subnormal);
-        destination[i] = float_from_bits(sign | bits);
+        destination[i] = encl_float_from_bits(sign | bits);
     }
 }
 
@@ -73,7 +62,7 @@ static void convert_bf16(const uint8_t *restrict source, size_t count, float *re
     for (size_t i = 0; i < count; i++) {
         uint16_t upper;
         memcpy(&upper, source + 2 * i, sizeof upper);
-        destination[i] = float_from_bits((uint32_t)upper << 16);
+        destination[i] = encl_float_from_bits((uint32_t)upper << 16);
     }
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/float_bits.h"
 #include "runtime/device/device.h"
 
 // Chunks in flight: while the device takes one, the host reads the next. They are small enough to stay in the caches
@@ -83,14 +84,10 @@ static int64_t width_of(int64_t columns) {
 static encl_status check_finite(const encl_weight *weight, int64_t row, const float *values, size_t count) {
     uint32_t found = 0;
     for (size_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &values[i], sizeof bits);
-        found |= (bits & 0x7f800000u) == 0x7f800000u;
+        found |= (encl_float_bits(values[i]) & 0x7f800000u) == 0x7f800000u;
     }
     for (size_t i = 0; found != 0 && i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &values[i], sizeof bits);
-        if ((bits & 0x7f800000u) == 0x7f800000u) {
+        if ((encl_float_bits(values[i]) & 0x7f800000u) == 0x7f800000u) {
             const size_t width = (size_t)width_of(weight->columns);
             return encl_fail(ENCL_NOT_FINITE, "weight %s: row %lld, column %zu is %g, expected a finite number",
                              weight->name, (long long)(row + (int64_t)(i / width)), i % width, (double)values[i]);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/float_bits.h"
 #include "runtime/op/check_quantized.h"
 #include "runtime/op/reference.h"
 
@@ -144,12 +145,6 @@ static double tolerance_of(const encl_check_inputs *b, double largest) {
     }
 }
 
-static float as_float(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 static void not_finite(encl_check_result *result, int64_t at) {
     if (result->max_error < (double)INFINITY) {
         result->reason = "not finite";
@@ -171,7 +166,7 @@ static void look_through(const encl_check_inputs *b, const uint32_t *found, encl
                 continue; // no floats
             }
             // A segment of TOP_K that holds less than k values is filled up with −∞.
-            const float value = as_float(found[i]);
+            const float value = encl_float_from_bits(found[i]);
             if (isnan(value) || (isinf(value) && b->op != ENCL_OP_TOP_K)) {
                 not_finite(result, at);
             }
@@ -189,7 +184,7 @@ static void compare_piece(const encl_check_inputs *b, const piece *p, const doub
             continue; // not this piece's
         }
         const int64_t at = (int64_t)(p->first + i);
-        const double value = (double)as_float(found[ENCL_CHECK_GUARD + at]);
+        const double value = (double)encl_float_from_bits(found[ENCL_CHECK_GUARD + at]);
         // Columns and sums of TOP_K are larger than its values, so each is held against its own size.
         const double size = b->op == ENCL_OP_TOP_K ? fmax(1, fabs(expected[i])) : 1;
         const double error = value == expected[i] ? 0 : fabs(value - expected[i]) / size;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/float_bits.h"
 #include "runtime/op/quantized.h"
 
 static const double wrong = 1e9;              // the error of what is simply not right
@@ -23,12 +24,6 @@ static void add_error(encl_check_result *result, double error, int64_t where) {
         result->max_error = error;
         result->where = result->reason == NULL ? where : result->where;
     }
-}
-
-static float as_float(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
 }
 
 // Rounding to bfloat16 leaves no choice.
@@ -58,7 +53,7 @@ static bool check_head(const encl_shape *s, const float *x, const uint32_t *word
         high = fmax(high, (double)x[k]);
     }
     const double scale = (high - low) / s->levels;
-    const double found = (double)as_float(words[0]);
+    const double found = (double)encl_float_from_bits(words[0]);
     const double zero = (double)(int32_t)words[1];
     if (!(fabs(found - scale) <= 1e-6 * scale)) {
         add_error(result, wrong, where);
@@ -79,7 +74,7 @@ static void check_row_int8(const encl_shape *s, const float *x, const uint32_t *
     if (!check_head(s, x, words, where, result)) {
         return;
     }
-    const double scale = (double)as_float(words[0]);
+    const double scale = (double)encl_float_from_bits(words[0]);
     const double zero = (double)(int32_t)words[1];
     for (int32_t k = 0; k < (s->columns + 3) / 4 * 4; k++) {
         const int32_t at = ENCL_QUANTIZED_HEAD + k / 4;
@@ -146,7 +141,7 @@ static void check_weights(const encl_shape *s, const float *row, const double *i
     for (int32_t k = 0; k < (s->depth + 3) / 4 * 4; k++) {
         const int64_t at = encl_packed_place(s->precision, s->depth, n, k);
         const int32_t w = byte_of(panels, s->depth, n, k);
-        const double scale = (double)as_float(panels[encl_packed_scale_place(s->depth, n)]);
+        const double scale = (double)encl_float_from_bits(panels[encl_packed_scale_place(s->depth, n)]);
         const double asked = k < s->depth ? ideal[k] : 0;
         const double exact = k < s->depth && scale > 0 ? fmin(fmax((double)row[k] / scale, -s->limit), s->limit) : 0;
         const bool bounded = asked != rint(asked) || fabs(asked - exact) > 0.5;
@@ -164,7 +159,7 @@ static encl_status check_packed_int8(const encl_shape *s, const float *row, int6
     encl_status status = ENCL_OK;
     const int64_t usual_n = n % ENCL_PANEL;
     const int64_t scale_place = encl_packed_scale_place(s->depth, n);
-    const double scale = (double)as_float(panels[scale_place]);
+    const double scale = (double)encl_float_from_bits(panels[scale_place]);
     uint32_t *usual = NULL; // with a scale by the largest weight
     double *ideal = NULL;
     double largest = 0;
@@ -187,7 +182,7 @@ static encl_status check_packed_int8(const encl_shape *s, const float *row, int6
     }
     check_short_sums(s, panels, n, result);
     const double found = squared_error(s, row, scale, panels, n);
-    const double allowed = squared_error(s, row, (double)as_float(usual[usual_n]), usual, usual_n);
+    const double allowed = squared_error(s, row, (double)encl_float_from_bits(usual[usual_n]), usual, usual_n);
     const double rounding = 1e-6 * largest * s->limit; // of a weight: devices may divide less than exactly
     if (found > allowed * (1 + 1e-3) + rounding * rounding * s->depth) {
         add_error(result, wrong, scale_place);
@@ -217,4 +212,32 @@ encl_status encl_check_quantized(const encl_check_inputs *inputs, int64_t row, c
         return ENCL_OK;
     }
     return check_packed_int8(s, weights, s->first_column + row, out, result);
+}
+
+void encl_check_quantized_rows(const encl_check_inputs *inputs, const uint32_t *found, const uint32_t *words,
+                               encl_check_result *result) {
+    const encl_shape *s = &inputs->shape;
+    const size_t count = (size_t)s->rows * (size_t)s->out_stride;
+    encl_check_result rows = {0};
+    const void *out = found + ENCL_CHECK_GUARD;
+    const float *floats = out;
+    for (int64_t m = 0; m < s->rows; m++) {
+        const int64_t where = m * s->out_stride;
+        check_row_int8(s, floats + m * s->columns, words + where, where, &rows);
+    }
+    for (size_t i = 0; i < count + ENCL_CHECK_GUARD; i++) {
+        const bool used =
+            i < count && (int32_t)(i % (size_t)s->out_stride) < encl_quantized_words(s->precision, s->columns);
+        if (!used && words[i] != ENCL_CHECK_UNTOUCHED && rows.reason == NULL) {
+            rows.reason = "wrote outside of quantized rows";
+            rows.where = (int64_t)i;
+        }
+    }
+    rows.tolerance = half_a_step;
+    if (rows.reason == NULL && rows.max_error > rows.tolerance) {
+        rows.reason = "quantized rows are wrong";
+    }
+    if (rows.reason != NULL) {
+        *result = rows;
+    }
 }

@@ -3,20 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-static uint32_t bits_of(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static float float_of(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
+#include "runtime/base/float_bits.h"
 
 uint16_t encl_bfloat16_round(float value) {
-    const uint32_t bits = bits_of(value);
+    const uint32_t bits = encl_float_bits(value);
     if (isnan(value)) {
         return (uint16_t)(bits >> 16 | 0x40); // quiet, and not rounded to an infinity
     }
@@ -24,7 +14,7 @@ uint16_t encl_bfloat16_round(float value) {
 }
 
 float encl_bfloat16_value(uint16_t bits) {
-    return float_of((uint32_t)bits << 16);
+    return encl_float_from_bits((uint32_t)bits << 16);
 }
 
 static void set_half(uint32_t *words, int64_t k, uint16_t half) {
@@ -55,11 +45,11 @@ void encl_quantize_row(const encl_shape *shape, const float *x, uint32_t *words)
     }
     const double scale = (high - low) / shape->levels;
     if (!finite || scale == 0) {
-        words[0] = bits_of(finite ? 0.0f : NAN);
+        words[0] = encl_float_bits(finite ? 0.0f : NAN);
         return;
     }
     const double zero = rint(-low / scale);
-    words[0] = bits_of((float)scale);
+    words[0] = encl_float_bits((float)scale);
     words[1] = (uint32_t)zero;
     for (int32_t k = 0; k < shape->columns; k++) {
         const double q = rint((double)x[k] / scale) + zero;
@@ -72,7 +62,7 @@ float encl_quantized_value(const encl_shape *shape, const uint32_t *words, int32
         return encl_bfloat16_value((uint16_t)(words[k / 2] >> (k % 2 * 16)));
     }
     const int32_t q = words[ENCL_QUANTIZED_HEAD + k / 4] >> (k % 4 * 8) & 0xff;
-    return float_of(words[0]) * (float)(q - (int32_t)words[1]);
+    return encl_float_from_bits(words[0]) * (float)(q - (int32_t)words[1]);
 }
 
 // ---- Panels -----------------------------------------------------------------------------------------------
@@ -161,7 +151,7 @@ static double to_integers(const encl_shape *shape, const float *row, float scale
 static double pack_with(const encl_shape *shape, const float *row, float scale, int64_t n, uint32_t *panels) {
     int32_t sum = 0;
     double error = 0;
-    panels[encl_packed_scale_place(shape->depth, n)] = bits_of(scale);
+    panels[encl_packed_scale_place(shape->depth, n)] = encl_float_bits(scale);
     for (int32_t k = 0; k < shape->depth; k += SPAN) {
         int32_t integers[SPAN];
         encl_shape piece = *shape;
@@ -204,7 +194,7 @@ void encl_pack_row(const encl_shape *shape, const float *row, int64_t n, uint32_
         if (shape->precision == ENCL_PRECISION_BF16) {
             set_half(word, k % 2, encl_bfloat16_round(row[k]));
         } else {
-            *word = bits_of(row[k]);
+            *word = encl_float_bits(row[k]);
         }
     }
 }
@@ -215,8 +205,9 @@ float encl_packed_value(const encl_shape *shape, const uint32_t *panels, int64_t
     case ENCL_PRECISION_BF16:
         return encl_bfloat16_value((uint16_t)(word >> (k % 2 * 16)));
     case ENCL_PRECISION_INT8:
-        return float_of(panels[encl_packed_scale_place(shape->depth, n)]) * (float)(int8_t)(word >> (k % 4 * 8) & 0xff);
+        return encl_float_from_bits(panels[encl_packed_scale_place(shape->depth, n)]) *
+               (float)(int8_t)(word >> (k % 4 * 8) & 0xff);
     default:
-        return float_of(word);
+        return encl_float_from_bits(word);
     }
 }
