@@ -1,22 +1,10 @@
 // (x − mean)/√(variance + ε) · γ + β, one work-item a row; two passes over the row (E[x²] − mean² loses digits).
-// With QUANTIZE also as bytes, for a product in int8 (prelude.h): a launch less, and the row is in the cache.
 // For CPU devices, H % 16 = 0.
 #include "vector.h"
-#ifdef QUANTIZE
-#include "quantize.h"
-
-#include "quantize_tile.h"
-#endif
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void layer_norm_tile(
     __global const float *restrict x, __global const float *restrict gamma, __global const float *restrict beta,
-    __global float *restrict out,
-#ifdef QUANTIZE
-    __global uint *restrict quantized, int M, int H, float epsilon, int quantized_stride, int levels
-#else
-    int M, int H, float epsilon
-#endif
-) {
+    __global float *restrict out, int M, int H, float epsilon) {
     const int m = get_group_id(0);
     __global const float *v = x + (size_t)m * H;
     __global float *y = out + (size_t)m * H;
@@ -33,17 +21,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void layer_norm_tile(
         square = fma(d, d, square);
     }
     const float scale = 1.0f / sqrt(sum16(square) / H + epsilon);
-#ifdef QUANTIZE
-    row_range range = {(float16)(0.0f), (float16)(0.0f), (int16)(0)};
-#endif
     for (int i = 0; i < n; i++) {
-        const float16 normal = fma((vload16(i, v) - mean) * scale, vload16(i, gamma), vload16(i, beta));
-        vstore16(normal, i, y);
-#ifdef QUANTIZE
-        range = with(range, normal);
-#endif
+        vstore16(fma((vload16(i, v) - mean) * scale, vload16(i, gamma), vload16(i, beta)), i, y);
     }
-#ifdef QUANTIZE
-    write_quantized(y, H, range, levels, quantized + (size_t)m * quantized_stride);
-#endif
 }

@@ -38,70 +38,33 @@ encl_precision encl_lower_precision(const encl_lowerer *l, encl_value linear) {
     return kept ? ENCL_PRECISION_FP32 : lowering->precision;
 }
 
-// The tensor that a step made of another, ready for products of this format; -1: none.
-static int32_t find_quantized(const encl_schedule *s, int32_t tensor, const encl_shape *shape) {
+// The step that made a tensor ready for products of this format already; NULL: none.
+static const encl_step *find_quantize(const encl_schedule *s, int32_t tensor, const encl_shape *shape) {
     for (size_t i = 0; i < s->step_count; i++) {
         const encl_step *step = &s->steps[i];
-        const bool made = (step->op == ENCL_OP_QUANTIZE && step->operands[0].index == tensor) ||
-                          (step->op == ENCL_OP_NORM_QUANTIZE && step->operands[3].index == tensor);
-        if (made && step->shape.precision == shape->precision && step->shape.levels == shape->levels) {
-            return step->operands[step->op == ENCL_OP_QUANTIZE ? 1 : 4].index;
-        }
-    }
-    return -1;
-}
-
-// The LayerNorm step that wrote a tensor of as many rows, where a kernel can quantize them with it; NULL: none.
-static encl_step *find_norm(const encl_lowerer *l, int32_t tensor, encl_count count, const encl_shape *quantized) {
-    const encl_lowering *how = l->lowering;
-    const encl_kernel_row *row = NULL;
-    for (size_t i = 0; i < l->schedule->step_count; i++) {
-        encl_step *step = &l->schedule->steps[i];
-        if (step->op == ENCL_OP_LAYER_NORM && step->operands[3].index == tensor && step->count == count &&
-            encl_kernel_candidates(ENCL_OP_NORM_QUANTIZE, quantized, how->family, how->quarantined, &row, 1) > 0) {
+        if (step->op == ENCL_OP_QUANTIZE && step->operands[0].index == tensor &&
+            step->shape.precision == shape->precision && step->shape.levels == shape->levels) {
             return step;
         }
     }
     return NULL;
 }
 
-// Makes a LayerNorm step also write its rows as `tensor`.
-static encl_status quantize_in_norm(encl_lowerer *l, encl_step *step, const encl_shape *quantized, int32_t tensor) {
-    encl_status status = ENCL_OK;
-    const int32_t index = (int32_t)(step - l->schedule->steps);
-    encl_tensor_plan *plan = &l->schedule->tensors[tensor];
-    step->op = ENCL_OP_NORM_QUANTIZE;
-    step->shape.precision = quantized->precision;
-    step->shape.levels = quantized->levels;
-    step->shape.out_stride = quantized->out_stride;
-    step->operands[4] = encl_tensor_operand(tensor);
-    plan->first_step = index;
-    plan->last_step = index;
-    ENCL_TRY(encl_lower_choose_rows(l, step));
-    ENCL_TRY(encl_lower_say_why(l, step));
-cleanup:
-    return status;
-}
-
 // The tensor that holds x as the product reads it: made once for all products of the same rows and format.
 static encl_status quantize(encl_lowerer *l, const encl_step *product, int32_t x, int32_t *tensor) {
     encl_status status = ENCL_OK;
     encl_step step = {.op = ENCL_OP_QUANTIZE, .count = product->count};
-    encl_step *norm = NULL;
     encl_shape *s = &step.shape;
     s->columns = product->shape.depth;
     s->x_stride = l->schedule->tensors[x].width;
     encl_kernel_take_format(product->rows[0], s);
     s->out_stride = padded_width(l, encl_quantized_words(s->precision, s->columns));
-    *tensor = find_quantized(l->schedule, x, s);
-    if (*tensor >= 0) {
+    const encl_step *made = find_quantize(l->schedule, x, s);
+    if (made != NULL) {
+        *tensor = made->operands[1].index;
         return ENCL_OK;
     }
-    norm = find_norm(l, x, step.count, s);
     ENCL_TRY(encl_lower_add_tensor(l, step.count, s->out_stride, tensor));
-    if (norm != NULL) {
-        return quantize_in_norm(l, norm, s, *tensor);
-    }
     step.operands[0] = encl_tensor_operand(x);
     step.operands[1] = encl_tensor_operand(*tensor);
     ENCL_TRY(encl_lower_add_step(l, &step));

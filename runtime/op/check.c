@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "runtime/op/check_buffers.h"
-#include "runtime/op/check_quantized.h"
 
 encl_status encl_check_kernel(const encl_device *device, const encl_kernel *kernel, const encl_check_case *check,
                               encl_check_result *result) {
@@ -13,22 +12,16 @@ encl_status encl_check_kernel(const encl_device *device, const encl_kernel *kern
     encl_check_inputs inputs = {0};
     encl_check_buffers buffers = {0};
     uint32_t *found = NULL;
-    uint32_t *quantized = NULL;
     memset(result, 0, sizeof *result);
     ENCL_TRY(encl_check_inputs_make(kernel->row, check, &inputs));
     ENCL_TRY(encl_check_buffers_create(device, &inputs, false, &buffers));
     ENCL_TRY(encl_kernel_enqueue(kernel, encl_device_queue(device), &inputs.shape, buffers.at, NULL));
     ENCL_TRY(encl_check_buffers_read(device, &inputs, &buffers, &found));
     ENCL_TRY(encl_check_compare(&inputs, found, (double)INFINITY, result));
-    if (result->passed && encl_operator_quantized(inputs.op) != 0) {
-        ENCL_TRY(encl_check_buffers_read_quantized(device, &inputs, &buffers, &quantized));
-        encl_check_quantized_rows(&inputs, found, quantized, result);
-    }
 cleanup:
     encl_check_buffers_free(&buffers);
     encl_check_inputs_free(&inputs);
     free(found);
-    free(quantized);
     return status;
 }
 

@@ -45,10 +45,8 @@ encl_status encl_check_buffers_create(const encl_device *device, const encl_chec
         const bool own = o->device != NULL && !as_given;
         const size_t words = own ? o->device_words : o->words;
         if (i != output) {
-            const bool written = i != 0 && i == encl_operator_quantized(inputs->op);
-            made.at[i] = clCreateBuffer(
-                context, (written ? CL_MEM_READ_WRITE : CL_MEM_READ_ONLY) | (cl_mem_flags)CL_MEM_COPY_HOST_PTR,
-                words == 0 ? 4 : words * 4, own ? o->device : o->host, &error);
+            made.at[i] = clCreateBuffer(context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, words == 0 ? 4 : words * 4,
+                                        own ? o->device : o->host, &error);
             ENCL_TRY(error == CL_SUCCESS ? ENCL_OK : encl_cl_fail(error, "clCreateBuffer"));
         }
     }
@@ -74,23 +72,6 @@ encl_status encl_check_buffers_read(const encl_device *device, const encl_check_
     ENCL_TRY(make_untouched(inputs, &words));
     ENCL_CL_TRY(clEnqueueReadBuffer(encl_device_queue(device), buffers->whole, CL_TRUE, 0, bytes,
                                     buffers->front ? words : words + ENCL_CHECK_GUARD, 0, NULL, NULL));
-    *found = words;
-    words = NULL;
-cleanup:
-    free(words);
-    return status;
-}
-
-encl_status encl_check_buffers_read_quantized(const encl_device *device, const encl_check_inputs *inputs,
-                                              const encl_check_buffers *buffers, uint32_t **found) {
-    encl_status status = ENCL_OK;
-    uint32_t *words = NULL;
-    const size_t index = encl_operator_quantized(inputs->op);
-    const size_t count = inputs->operands[index].words;
-    *found = NULL;
-    ENCL_TRY(encl_allocate(count, sizeof *words, (void **)&words));
-    ENCL_CL_TRY(clEnqueueReadBuffer(encl_device_queue(device), buffers->at[index], CL_TRUE, 0, count * sizeof *words,
-                                    words, 0, NULL, NULL));
     *found = words;
     words = NULL;
 cleanup:

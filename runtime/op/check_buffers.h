@@ -21,10 +21,6 @@ encl_status encl_check_buffers_create(const encl_device *device, const encl_chec
 // launched on another must be over. Caller frees *found.
 encl_status encl_check_buffers_read(const encl_device *device, const encl_check_inputs *inputs,
                                     const encl_check_buffers *buffers, uint32_t **found);
-// What such a call wrote as quantized rows (encl_operator_quantized, which must not be 0), with the words behind them.
-// Likewise.
-encl_status encl_check_buffers_read_quantized(const encl_device *device, const encl_check_inputs *inputs,
-                                              const encl_check_buffers *buffers, uint32_t **found);
 void encl_check_buffers_free(encl_check_buffers *buffers);
 
 #endif

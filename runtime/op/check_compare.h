@@ -5,6 +5,11 @@
 
 #include "runtime/op/check_inputs.h"
 
+// Words before and after an output, and what they and the output hold before the launch: a quiet NaN that no
+// arithmetic makes.
+enum { ENCL_CHECK_GUARD = 64 };
+#define ENCL_CHECK_UNTOUCHED 0x7fc0e9c1u
+
 // True where the operator writes this element of its output.
 bool encl_check_writes(const encl_check_inputs *inputs, size_t element);
 

@@ -306,26 +306,6 @@ static encl_status make_quantize(maker *m) {
     return status;
 }
 
-// LayerNorm's, and of NORM_QUANTIZE the words that its quantized rows are to replace.
-static encl_status make_norm(maker *m) {
-    encl_check_inputs *b = m->inputs;
-    encl_shape *s = &b->shape;
-    encl_status status = ENCL_OK;
-    const size_t quantized = encl_operator_quantized(b->op);
-    ENCL_TRY(make_rows(m, 0, s->rows, s->columns));
-    ENCL_TRY(make_rows(m, 1, 1, s->columns));
-    ENCL_TRY(make_rows(m, 2, 1, s->columns));
-    if (quantized != 0) {
-        s->out_stride = or_default(s->out_stride, encl_quantized_words(s->precision, s->columns));
-        ENCL_TRY(make(&b->operands[quantized], (size_t)s->rows * (size_t)s->out_stride + ENCL_CHECK_GUARD));
-        for (size_t i = 0; i < b->operands[quantized].words; i++) {
-            ((uint32_t *)b->operands[quantized].host)[i] = ENCL_CHECK_UNTOUCHED;
-        }
-    }
-cleanup:
-    return status;
-}
-
 static encl_status make_operands(maker *m) {
     encl_check_inputs *b = m->inputs;
     const encl_shape *s = &b->shape;
@@ -362,8 +342,10 @@ static encl_status make_operands(maker *m) {
         ENCL_TRY(make_rows(m, 2, s->residual ? s->rows : 0, s->columns));
         break;
     case ENCL_OP_LAYER_NORM:
-    case ENCL_OP_NORM_QUANTIZE:
-        return make_norm(m);
+        ENCL_TRY(make_rows(m, 0, s->rows, s->columns));
+        ENCL_TRY(make_rows(m, 1, 1, s->columns));
+        ENCL_TRY(make_rows(m, 2, 1, s->columns));
+        break;
     default:
         ENCL_TRY(make_rows(m, 0, s->rows, s->columns));
         break;
@@ -384,7 +366,7 @@ static void add_up_cost(encl_check_inputs *b) {
     encl_operator_cost(b->op, &b->shape, &work, &b->flops, &b->bytes);
 }
 
-// What packs and quantizes to int8 serves products of all formats: one that asks for most where the case names none.
+// PACK and QUANTIZE to int8 serve products of all formats: one that asks for most where the case names none.
 static void take_format(const encl_kernel_row *row, encl_shape *shape) {
     encl_kernel_take_format(row, shape);
     if (shape->precision == ENCL_PRECISION_INT8 && shape->levels == 0) {

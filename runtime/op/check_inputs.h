@@ -4,11 +4,6 @@
 
 #include "runtime/op/check.h"
 
-// Words before and after an output, and what they and the output hold before the launch: a quiet NaN that no
-// arithmetic makes.
-enum { ENCL_CHECK_GUARD = 64 };
-#define ENCL_CHECK_UNTOUCHED 0x7fc0e9c1u
-
 typedef struct encl_check_operand {
     void *host;   // what the reference reads
     void *device; // what the kernel reads, where it differs (panels); else NULL

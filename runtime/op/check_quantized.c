@@ -213,31 +213,3 @@ encl_status encl_check_quantized(const encl_check_inputs *inputs, int64_t row, c
     }
     return check_packed_int8(s, weights, s->first_column + row, out, result);
 }
-
-void encl_check_quantized_rows(const encl_check_inputs *inputs, const uint32_t *found, const uint32_t *words,
-                               encl_check_result *result) {
-    const encl_shape *s = &inputs->shape;
-    const size_t count = (size_t)s->rows * (size_t)s->out_stride;
-    encl_check_result rows = {0};
-    const void *out = found + ENCL_CHECK_GUARD;
-    const float *floats = out;
-    for (int64_t m = 0; m < s->rows; m++) {
-        const int64_t where = m * s->out_stride;
-        check_row_int8(s, floats + m * s->columns, words + where, where, &rows);
-    }
-    for (size_t i = 0; i < count + ENCL_CHECK_GUARD; i++) {
-        const bool used =
-            i < count && (int32_t)(i % (size_t)s->out_stride) < encl_quantized_words(s->precision, s->columns);
-        if (!used && words[i] != ENCL_CHECK_UNTOUCHED && rows.reason == NULL) {
-            rows.reason = "wrote outside of quantized rows";
-            rows.where = (int64_t)i;
-        }
-    }
-    rows.tolerance = half_a_step;
-    if (rows.reason == NULL && rows.max_error > rows.tolerance) {
-        rows.reason = "quantized rows are wrong";
-    }
-    if (rows.reason != NULL) {
-        *result = rows;
-    }
-}

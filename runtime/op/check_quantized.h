@@ -15,9 +15,4 @@ encl_status encl_check_quantized(const encl_check_inputs *inputs, int64_t row, c
                                  encl_check_result *result);
 double encl_check_quantized_tolerance(const encl_check_inputs *inputs);
 
-// Of an operator that writes its rows both as floats (found, between guard words) and quantized (words, and GUARD
-// more): holds the latter against the former. result tells of them where they are wrong; else it stays.
-void encl_check_quantized_rows(const encl_check_inputs *inputs, const uint32_t *found, const uint32_t *words,
-                               encl_check_result *result);
-
 #endif

@@ -58,8 +58,7 @@ size_t encl_kernel_mark_impossible(const encl_device *device, bool *flags) {
 }
 
 void encl_kernel_take_format(const encl_kernel_row *row, encl_shape *shape) {
-    if (row->op != ENCL_OP_LINEAR && row->op != ENCL_OP_PACK && row->op != ENCL_OP_QUANTIZE &&
-        row->op != ENCL_OP_NORM_QUANTIZE) {
+    if (row->op != ENCL_OP_LINEAR && row->op != ENCL_OP_PACK && row->op != ENCL_OP_QUANTIZE) {
         return;
     }
     shape->precision = row->format.precision;

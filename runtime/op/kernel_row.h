@@ -15,8 +15,8 @@ typedef struct encl_grid {
     int32_t local; // work-items of a work-group in this dimension
 } encl_grid;
 
-// The formats of a product (LINEAR), or what PACK, QUANTIZE and NORM_QUANTIZE write. Rows of one step agree in all of
-// it. Rows of what writes them take levels, limit and short_words from the shape; theirs are 0.
+// The formats of a product (LINEAR), or what PACK and QUANTIZE write. Rows of one step agree in all of it. Rows of PACK
+// and QUANTIZE take levels, limit and short_words from the shape; theirs are 0.
 typedef struct encl_product_format {
     encl_precision precision;
     encl_numbers x;      // what LINEAR reads; anything but FLOATS is made by a QUANTIZE step
@@ -55,8 +55,8 @@ bool encl_kernel_is_possible(const encl_kernel_row *row, const encl_device *devi
 // flags: [encl_kernel_row_count].
 size_t encl_kernel_mark_impossible(const encl_device *device, bool *flags);
 
-// Makes a shape of LINEAR, PACK, QUANTIZE or NORM_QUANTIZE one of the row's precision and format; others stay as they
-// are. (What is packed and quantized for a product takes the format of its row.)
+// Makes a shape of LINEAR, PACK or QUANTIZE one of the row's precision and format; others stay as they are. (What is
+// packed and quantized for a product takes the format of its row.)
 void encl_kernel_take_format(const encl_kernel_row *row, encl_shape *shape);
 
 // True where the row's domain holds the shape and it computes in the shape's precision.

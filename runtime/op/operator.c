@@ -24,10 +24,6 @@ size_t encl_operator_output(encl_operator op) {
     return rows[op].output;
 }
 
-size_t encl_operator_quantized(encl_operator op) {
-    return op == ENCL_OP_NORM_QUANTIZE ? 4 : 0;
-}
-
 size_t encl_operator_scalars(encl_operator op, const encl_shape *shape, encl_scalar scalars[ENCL_OPERATOR_SCALARS]) {
     size_t n = 0;
 #define INTEGER(value) scalars[n++].integer = (value)
@@ -84,12 +80,6 @@ size_t encl_operator_scalars(encl_operator op, const encl_shape *shape, encl_sca
     case ENCL_OP_LAYER_NORM:
         INTEGER(shape->columns);
         REAL(shape->epsilon);
-        break;
-    case ENCL_OP_NORM_QUANTIZE:
-        INTEGER(shape->columns);
-        REAL(shape->epsilon);
-        INTEGER(shape->out_stride);
-        INTEGER(shape->levels);
         break;
     case ENCL_OP_POOL:
         INTEGER(shape->columns);
@@ -180,10 +170,6 @@ void encl_operator_cost(encl_operator op, const encl_shape *shape, const encl_op
     case ENCL_OP_LAYER_NORM:
         *flops = 7 * m * n;
         *bytes = 4 * (2 * m * n + 2 * n);
-        break;
-    case ENCL_OP_NORM_QUANTIZE:
-        *flops = 7 * m * n;
-        *bytes = 4 * (2 * m * n + 2 * n + m * (double)encl_quantized_words(shape->precision, shape->columns));
         break;
     case ENCL_OP_POOL:
         *bytes = 4 * ((shape->pooling == ENCL_POOLING_CLS ? m : tokens) + m) * n;

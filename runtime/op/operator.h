@@ -5,8 +5,7 @@
 
 #include "runtime/base/memory.h"
 
-// X(name, text, buffers, output): `buffers` in argument order, `output` is the index of the one that is written (of
-// NORM_QUANTIZE the first one).
+// X(name, text, buffers, output): `buffers` in argument order, `output` is the index of the one that is written.
 //   EMBED      word ×4, position, type, gamma, beta, ids, types, positions, out
 //   LINEAR     x, weight (panels), bias, residual, out
 //   EPILOGUE   product, bias, residual, out
@@ -15,24 +14,22 @@
 //   KEYS       kv, panel list, panels
 //   ATTENTION  q, keys, kv, work list, out
 //   LAYER_NORM x, gamma, beta, out
-//   NORM_QUANTIZE x, gamma, beta, out, quantized: LAYER_NORM, and its rows as QUANTIZE makes them
 //   GATHER     x, rows, out
 //   POOL       x, offsets, begins, out
 //   NORMALIZE  x, out
 //   TOP_K      x, out
-#define ENCL_OPERATOR_LIST(X)               \
-    X(EMBED, "embed", 12, 11)               \
-    X(LINEAR, "linear", 5, 4)               \
-    X(EPILOGUE, "epilogue", 4, 3)           \
-    X(PACK, "pack", 2, 1)                   \
-    X(QUANTIZE, "quantize", 2, 1)           \
-    X(KEYS, "keys", 3, 2)                   \
-    X(ATTENTION, "attention", 5, 4)         \
-    X(LAYER_NORM, "layer_norm", 4, 3)       \
-    X(NORM_QUANTIZE, "norm_quantize", 5, 3) \
-    X(GATHER, "gather", 3, 2)               \
-    X(POOL, "pool", 4, 3)                   \
-    X(NORMALIZE, "normalize", 2, 1)         \
+#define ENCL_OPERATOR_LIST(X)         \
+    X(EMBED, "embed", 12, 11)         \
+    X(LINEAR, "linear", 5, 4)         \
+    X(EPILOGUE, "epilogue", 4, 3)     \
+    X(PACK, "pack", 2, 1)             \
+    X(QUANTIZE, "quantize", 2, 1)     \
+    X(KEYS, "keys", 3, 2)             \
+    X(ATTENTION, "attention", 5, 4)   \
+    X(LAYER_NORM, "layer_norm", 4, 3) \
+    X(GATHER, "gather", 3, 2)         \
+    X(POOL, "pool", 4, 3)             \
+    X(NORMALIZE, "normalize", 2, 1)   \
     X(TOP_K, "top_k", 2, 1)
 
 typedef enum encl_operator {
@@ -58,12 +55,11 @@ typedef struct encl_shape {
     int32_t heads;
     int32_t head_size;
     encl_activation activation;
-    encl_precision
-        precision;       // LINEAR, PACK, QUANTIZE, NORM_QUANTIZE: of the product that is computed or made ready for
-    encl_numbers x;      // LINEAR: what its rows of x hold
-    int32_t levels;      // INT8, QUANTIZE, NORM_QUANTIZE and PACK: the largest integer of an activation
-    int32_t limit;       // PACK to INT8: the largest |integer| of a weight
-    int32_t short_words; // PACK to INT8: words of weights whose products are added in 16 bits; see below
+    encl_precision precision; // LINEAR, PACK, QUANTIZE: of the product that is computed or made ready for
+    encl_numbers x;           // LINEAR: what its rows of x hold
+    int32_t levels;           // INT8, QUANTIZE and PACK: the largest integer of an activation
+    int32_t limit;            // PACK to INT8: the largest |integer| of a weight
+    int32_t short_words;      // PACK to INT8: words of weights whose products are added in 16 bits; see below
     bool residual;
     encl_pooling pooling;
     int32_t top_k; // TOP_K: values kept of each segment
@@ -73,8 +69,7 @@ typedef struct encl_shape {
     int32_t first_column; // LINEAR, POOL: where this call's columns begin in a row of out; PACK: the weight row
                           // (output column) that source row 0 is
     int32_t x_stride;     // LINEAR, QUANTIZE: words of 4 bytes from one row of x to the next
-    int32_t out_stride;   // LINEAR, ATTENTION, POOL, QUANTIZE: words from one row of out to the next; NORM_QUANTIZE: of
-                          // quantized
+    int32_t out_stride;   // LINEAR, ATTENTION, POOL, QUANTIZE: words from one row of out to the next
     int32_t q_stride;
     int32_t kv_stride;
     int32_t key_column;
@@ -134,8 +129,6 @@ static inline int64_t encl_panel_words(encl_precision precision, int64_t depth) 
 const char *encl_operator_name(encl_operator op);
 size_t encl_operator_buffers(encl_operator op);
 size_t encl_operator_output(encl_operator op);
-// The buffer that takes the rows of out once more, quantized; 0: there is none.
-size_t encl_operator_quantized(encl_operator op);
 
 // The scalar arguments that follow the buffers; returns how many.
 size_t encl_operator_scalars(encl_operator op, const encl_shape *shape, encl_scalar scalars[ENCL_OPERATOR_SCALARS]);

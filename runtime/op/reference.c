@@ -240,7 +240,7 @@ static void rows_of_width(encl_operator op, const encl_shape *s, const void *con
                 break;
             }
         }
-        if (op == ENCL_OP_LAYER_NORM || op == ENCL_OP_NORM_QUANTIZE) {
+        if (op == ENCL_OP_LAYER_NORM) {
             layer_norm(y, s->columns, buffers[1], buffers[2], (double)s->epsilon);
         } else if (op == ENCL_OP_NORMALIZE) {
             for (int64_t i = 0; i < width; i++) {

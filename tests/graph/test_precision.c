@@ -29,7 +29,7 @@ static encl_graph *make_graph(void) {
 // ---- Schedules --------------------------------------------------------------------------------------------
 
 typedef struct tally {
-    int products, low, quantized, in_norms;
+    int products, low, quantized;
 } tally;
 
 static tally count_steps(const encl_graph *graph, const encl_lowering *lowering) {
@@ -40,7 +40,6 @@ static tally count_steps(const encl_graph *graph, const encl_lowering *lowering)
         const encl_step *step = &schedule->steps[i];
         found.products += step->op == ENCL_OP_LINEAR;
         found.quantized += step->op == ENCL_OP_QUANTIZE;
-        found.in_norms += step->op == ENCL_OP_NORM_QUANTIZE;
         if (step->op != ENCL_OP_LINEAR || step->shape.precision == ENCL_PRECISION_FP32) {
             continue;
         }
@@ -60,14 +59,6 @@ static tally count_steps(const encl_graph *graph, const encl_lowering *lowering)
     return found;
 }
 
-// Marks every row of an operator and a precision as failed.
-static void quarantine(bool *quarantined, encl_operator op, encl_precision precision) {
-    for (size_t i = 0; i < encl_kernel_row_count; i++) {
-        quarantined[i] =
-            quarantined[i] || (encl_kernel_rows[i].op == op && encl_kernel_rows[i].format.precision == precision);
-    }
-}
-
 static void operands_are_made_once(void **state) {
     (void)state;
     encl_graph *graph = make_graph();
@@ -82,25 +73,6 @@ static void operands_are_made_once(void **state) {
     assert_int_equal(found.products, 4 * LAYERS + 1);
     assert_int_equal(found.low, 0);
     assert_int_equal(found.quantized, 0);
-    encl_graph_destroy(graph);
-}
-
-// LayerNorm makes them where there is a kernel for it: in every layer for the product up, and for the next layer's
-// first.
-static void norms_make_operands(void **state) {
-    (void)state;
-    bool quarantined[ENCL_KERNEL_ROWS_MOST] = {false};
-    encl_graph *graph = make_graph();
-    encl_lowering lowering = {.family = ENCL_FAMILY_TILE, .precision = ENCL_PRECISION_INT8, .quarantined = quarantined};
-    tally found = count_steps(graph, &lowering);
-    assert_int_equal(found.in_norms, 2 * LAYERS - 1);
-    assert_int_equal(found.quantized + found.in_norms, 4 * LAYERS);
-    quarantine(quarantined, ENCL_OP_NORM_QUANTIZE, ENCL_PRECISION_INT8);
-    found = count_steps(graph, &lowering);
-    assert_int_equal(found.in_norms, 0);
-    assert_int_equal(found.quantized, 4 * LAYERS);
-    lowering.precision = ENCL_PRECISION_FP32;
-    assert_int_equal(count_steps(graph, &lowering).in_norms, 0);
     encl_graph_destroy(graph);
 }
 
@@ -149,6 +121,14 @@ static void exact_layers_are_left_alone(void **state) {
     lowering.library = true;
     assert_int_equal(count_steps(graph, &lowering).low, 4 * (LAYERS - 1));
     encl_graph_destroy(graph);
+}
+
+// Marks every row of an operator and a precision as failed.
+static void quarantine(bool *quarantined, encl_operator op, encl_precision precision) {
+    for (size_t i = 0; i < encl_kernel_row_count; i++) {
+        quarantined[i] =
+            quarantined[i] || (encl_kernel_rows[i].op == op && encl_kernel_rows[i].format.precision == precision);
+    }
 }
 
 // A product is of no use where its rows, or what makes its operands, do not work.
@@ -383,11 +363,15 @@ int main(int count, char **arguments) {
         return 0;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(operands_are_made_once),      cmocka_unit_test(norms_make_operands),
-        cmocka_unit_test(products_share_an_operand),   cmocka_unit_test(gathered_rows_have_operands_of_their_own),
-        cmocka_unit_test(exact_layers_are_left_alone), cmocka_unit_test(missing_rows_are_told),
-        cmocka_unit_test(results_stay_near),           cmocka_unit_test(overflow_is_not_hidden),
-        cmocka_unit_test(the_library_is_refused),      cmocka_unit_test(split_weights_give_the_same_bits),
+        cmocka_unit_test(operands_are_made_once),
+        cmocka_unit_test(products_share_an_operand),
+        cmocka_unit_test(gathered_rows_have_operands_of_their_own),
+        cmocka_unit_test(exact_layers_are_left_alone),
+        cmocka_unit_test(missing_rows_are_told),
+        cmocka_unit_test(results_stay_near),
+        cmocka_unit_test(overflow_is_not_hidden),
+        cmocka_unit_test(the_library_is_refused),
+        cmocka_unit_test(split_weights_give_the_same_bits),
     };
     return encl_test_main(tests);
 }

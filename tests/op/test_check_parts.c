@@ -239,50 +239,6 @@ static void a_kernel_is_judged_by_few_rows(void **state) {
     encl_test_on_devices(check_on);
 }
 
-static void expect_rows(const encl_check_inputs *inputs, const uint32_t *found, const uint32_t *words,
-                        const char *reason, int64_t where) {
-    encl_check_result result = {.passed = true};
-    encl_check_quantized_rows(inputs, found, words, &result);
-    assert_int_equal(result.passed, reason == NULL);
-    if (reason != NULL) {
-        assert_string_equal(result.reason, reason);
-        assert_int_equal(result.where, where);
-    }
-}
-
-// Rows that stand beside the floats that they were made of.
-static void quantized_rows_are_held_against_floats(void **state) {
-    (void)state;
-    const encl_kernel_row *row = find_row("layer_norm_int8_tile");
-    encl_check_case check = case_of(row);
-    encl_check_inputs inputs;
-    check.shape.out_stride = 60;
-    assert_ok(encl_check_inputs_make(row, &check, &inputs));
-    const encl_shape *s = &inputs.shape;
-    uint32_t *found = found_by_reference(&inputs);
-    uint32_t *words = inputs.operands[4].host;
-    expect_rows(&inputs, found, words, "quantized rows are wrong", 0); // nothing was written
-    for (int64_t m = 0; m < s->rows; m++) {
-        const void *floats = found + ENCL_CHECK_GUARD + m * s->columns;
-        encl_quantize_row(s, floats, words + m * s->out_stride);
-    }
-    expect_rows(&inputs, found, words, NULL, 0);
-    const int64_t last = (int64_t)(s->rows - 1) * s->out_stride;
-    words[last + ENCL_QUANTIZED_HEAD + 2] ^= 2u << 8;
-    expect_rows(&inputs, found, words, "quantized rows are wrong", last + ENCL_QUANTIZED_HEAD + 2);
-    words[last + ENCL_QUANTIZED_HEAD + 2] ^= 2u << 8;
-    words[last + 1]++;
-    expect_rows(&inputs, found, words, "quantized rows are wrong", last + 1);
-    words[last + 1]--;
-    words[59] = 0;
-    expect_rows(&inputs, found, words, "wrote outside of quantized rows", 59);
-    words[59] = ENCL_CHECK_UNTOUCHED;
-    words[inputs.operands[4].words - 1] = 0;
-    expect_rows(&inputs, found, words, "wrote outside of quantized rows", (int64_t)inputs.operands[4].words - 1);
-    free(found);
-    encl_check_inputs_free(&inputs);
-}
-
 static void heights_are_chosen_by_rows(void **state) {
     (void)state;
     const encl_kernel_row *rows[] = {find_row("linear_tile_8"), find_row("linear_tile_4")};
@@ -375,7 +331,6 @@ int main(void) {
         cmocka_unit_test(what_is_spoiled_is_found_in_its_place),
         cmocka_unit_test(few_rows_are_the_first_the_last_and_spread_ones),
         cmocka_unit_test(a_kernel_is_judged_by_few_rows),
-        cmocka_unit_test(quantized_rows_are_held_against_floats),
         cmocka_unit_test(heights_are_chosen_by_rows),
         cmocka_unit_test(gpus_multiply_bytes_by_what_they_have),
         cmocka_unit_test(widths_are_chosen_by_registers),

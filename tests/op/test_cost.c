@@ -23,11 +23,6 @@ static const cost_row rows[] = {
      15 * 11,
      3 * 15 + 5},
     {ENCL_OP_LAYER_NORM, {.rows = 1, .columns = 8}, {0}, 56, 8 + 2 * 8 + 8},
-    {ENCL_OP_NORM_QUANTIZE,
-     {.rows = 2, .columns = 8, .precision = ENCL_PRECISION_INT8},
-     {0},
-     112,
-     16 + 2 * 8 + 16 + 2 * (16 + 2)},
     // Sequences of 2 and 3 tokens: every token asks, then the first of each.
     {ENCL_OP_ATTENTION,
      {.rows = 2, .heads = 2, .head_size = 4},

@@ -122,7 +122,7 @@ static void check_dense(const encl_device *device, const encl_kernel_row *row, e
             } else if (row->op == ENCL_OP_PACK) {
                 test.shape.first_column = (int32_t)(5 * i);
                 take_integers(&test.shape, i + j);
-            } else if (row->op == ENCL_OP_QUANTIZE || row->op == ENCL_OP_NORM_QUANTIZE) {
+            } else if (row->op == ENCL_OP_QUANTIZE) {
                 test.shape.x_stride = columns[i] + (int32_t)(i % 3);
                 test.shape.out_stride = encl_quantized_words(test.shape.precision, columns[i]) + (j % 2 == 1 ? 5 : 0);
                 take_integers(&test.shape, i + j);
@@ -279,63 +279,9 @@ static void quantize_rows(const encl_device *device) {
     encl_device_release(device);
 }
 
-// The same of rows that LayerNorm quantizes.
-static void quantize_norms(const encl_device *device) {
-    enum { ROWS = 3, COLUMNS = 32, WORDS = ENCL_QUANTIZED_HEAD + 8, BUFFERS = 5 };
-    static const float odd[ROWS] = {1.5f, NAN, INFINITY};
-    const encl_shape shape = {.rows = ROWS,
-                              .columns = COLUMNS,
-                              .out_stride = WORDS,
-                              .levels = 255,
-                              .epsilon = 1e-12f,
-                              .precision = ENCL_PRECISION_INT8};
-    float x[ROWS * COLUMNS];
-    float ones[COLUMNS];
-    float zeros[COLUMNS] = {0};
-    float out[ROWS * COLUMNS] = {0};
-    uint32_t quantized[ROWS * WORDS] = {0};
-    void *const hosts[BUFFERS] = {x, ones, zeros, out, quantized};
-    const size_t bytes[BUFFERS] = {sizeof x, sizeof ones, sizeof zeros, sizeof out, sizeof quantized};
-    encl_family family = ENCL_FAMILY_PLAIN;
-    const encl_kernel_row *rows[8];
-    (void)encl_family_parse(encl_device_family(device), &family);
-    const size_t count = encl_kernel_candidates(ENCL_OP_NORM_QUANTIZE, &shape, family, NULL, rows, 8);
-    for (int i = 0; i < ROWS * COLUMNS; i++) {
-        x[i] = i % COLUMNS == 19 ? odd[i / COLUMNS] : (float)(i % COLUMNS - 7) / 8;
-        ones[i % COLUMNS] = 1;
-    }
-    assert_ok(encl_device_acquire(device));
-    for (size_t i = 0; i < count; i++) {
-        encl_kernel kernel;
-        encl_buffer buffers[BUFFERS];
-        open_or_fail(device, rows[i], &shape, &kernel);
-        for (size_t b = 0; b < BUFFERS; b++) {
-            assert_ok(encl_buffer_create(device, bytes[b], &buffers[b]));
-            assert_ok(encl_queue_write(encl_device_queue(device), buffers[b], 0, bytes[b], hosts[b], NULL));
-        }
-        assert_ok(encl_kernel_enqueue(&kernel, encl_device_queue(device), &shape, buffers, NULL));
-        assert_ok(encl_queue_read(encl_device_queue(device), buffers[4], 0, sizeof quantized, quantized, NULL));
-        assert_ok(encl_queue_finish(encl_device_queue(device)));
-        for (int m = 0; m < ROWS; m++) {
-            float scale;
-            memcpy(&scale, &quantized[m * WORDS], sizeof scale);
-            assert_true(m == 0 ? scale > 0 : isnan(scale));
-            for (int k = ENCL_QUANTIZED_HEAD; m != 0 && k < WORDS; k++) {
-                assert_int_equal(quantized[m * WORDS + k], 0);
-            }
-        }
-        for (size_t b = 0; b < BUFFERS; b++) {
-            encl_buffer_release(buffers[b]);
-        }
-        encl_kernel_close(&kernel);
-    }
-    encl_device_release(device);
-}
-
 static void test_rows_that_are_not_finite(void **state) {
     (void)state;
     encl_test_on_devices(quantize_rows);
-    encl_test_on_devices(quantize_norms);
 }
 
 // ---- Every row --------------------------------------------------------------------------------------------

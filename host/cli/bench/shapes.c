@@ -35,12 +35,12 @@ typedef struct key {
 // In the order in which a shape's text has them.
 static const key keys[] = {
     {"rows", SIZE, SHAPE(rows), SIZE_LIMIT,
-     OP(EMBED) | OP(LINEAR) | OP(EPILOGUE) | OP(PACK) | OP(QUANTIZE) | OP(LAYER_NORM) | OP(NORM_QUANTIZE) | OP(GATHER) |
-         OP(NORMALIZE) | OP(TOP_K),
+     OP(EMBED) | OP(LINEAR) | OP(EPILOGUE) | OP(PACK) | OP(QUANTIZE) | OP(LAYER_NORM) | OP(GATHER) | OP(NORMALIZE) |
+         OP(TOP_K),
      0},
     {"columns", SIZE, SHAPE(columns), SIZE_LIMIT,
-     OP(EMBED) | OP(LINEAR) | OP(EPILOGUE) | OP(QUANTIZE) | OP(LAYER_NORM) | OP(NORM_QUANTIZE) | OP(GATHER) | OP(POOL) |
-         OP(NORMALIZE) | OP(TOP_K),
+     OP(EMBED) | OP(LINEAR) | OP(EPILOGUE) | OP(QUANTIZE) | OP(LAYER_NORM) | OP(GATHER) | OP(POOL) | OP(NORMALIZE) |
+         OP(TOP_K),
      0},
     {"depth", SIZE, SHAPE(depth), SIZE_LIMIT, OP(LINEAR) | OP(PACK), 0},
     {"x_stride", SIZE, SHAPE(x_stride), SIZE_LIMIT, 0, OP(LINEAR) | OP(QUANTIZE)},
