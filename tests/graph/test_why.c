@@ -79,7 +79,7 @@ static void rows_say_who_asked(void **state) {
     const encl_lowering fallback = {.family = ENCL_FAMILY_GROUP, .library = true};
     expect_why(&shape, &family, ENCL_OP_LINEAR, 0, "family asked for");
     expect_why(&shape, &gemm, ENCL_OP_LINEAR, 0, "asked for by --gemm");
-    expect_why(&shape, &gemm, ENCL_OP_ATTENTION, 0, "only row");
+    expect_why(&shape, &gemm, ENCL_OP_ATTENTION, 0, "best of 2 rows");
     expect_why(&shape, &library, ENCL_OP_LINEAR, 0, "asked for by --gemm");
     expect_why(&shape, &fallback, ENCL_OP_LINEAR, 0, "no own product for this family");
     expect_why(&shape, &fallback, ENCL_OP_EPILOGUE, 0, "only row");
