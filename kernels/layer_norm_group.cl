@@ -9,9 +9,9 @@ static inline float sum_of_group(float value, __local float *partial) {
     const int lane = get_local_id(0);
     partial[lane] = value;
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (int half_count = LANES / 2; half_count > 0; half_count /= 2) {
-        if (lane < half_count) {
-            partial[lane] += partial[lane + half_count];
+    for (int left = LANES / 2; left > 0; left /= 2) {
+        if (lane < left) {
+            partial[lane] += partial[lane + left];
         }
         barrier(CLK_LOCAL_MEM_FENCE);
     }
