@@ -1,19 +1,13 @@
 // Weight rows [row0, row0 + rows) from row-major [rows][K] into panels of int8 (prelude.h), one work-item a row.
-// The scale is the one with the least squared error of those tried: the usual one, which gives the row's largest weight
-// the limit, coarser ones as long as they are better, finer ones where no coarser one was, and the coarsest. Where
-// short_words is not 0, weights that meet in a sum of 16 bits are scaled down together so that it does not overflow
-// (runtime/op/operator.h); with the coarsest scale none are. Grid: (rows). Done once a weight.
+// The scale is the one with the least squared error of CANDIDATES: one that gives the row's largest weight the limit,
+// and coarse ones and then finer ones, until they become worse. Where short_words is not 0, weights that meet in a sum
+// of 16 bits are scaled down together so that it does not overflow (runtime/op/operator.h); with the coarsest none are.
+// Grid: (rows). Done once a weight.
 // gpu-check:
 #include "quantize.h"
-#include "vector.h"
-#ifdef TILE // for CPU devices: work-groups of one
-#define WORK_GROUP __attribute__((reqd_work_group_size(1, 1, 1)))
-#else
-#define WORK_GROUP
-#endif
 
-#define STEP 1.16f  // from one scale to the next
-#define FINEST 0.7f // of the usual one
+#define CANDIDATES 13
+#define FINEST 0.7f
 
 // Every lane gets the sum over the lanes that its weight meets in a sum of 16 bits.
 static inline float16 group_sums(float16 v, int short_words) {
@@ -24,66 +18,39 @@ static inline float16 group_sums(float16 v, int short_words) {
     return short_words >= 4 ? sum + sum.s89abcdef01234567 : sum;
 }
 
-// Integers of which none of one sign add up to more than `most` in their groups: where they do, they are scaled down.
-// (w most / sum is a whole number or at least 1 / 2032 from one, as a sum is at most 16 · 127: what is added hides the
-// rounding of the division.)
-static inline float16 bounded(float16 w, float most, int short_words) {
-    const float16 none = (float16)(0.0f);
-    const float16 more = group_sums(w > none ? w : none, short_words);
-    const float16 less = group_sums(w < none ? -w : none, short_words);
-    const float16 largest = (float16)(most);
-    const float16 sums = w > none ? more : less;
-    const float16 scaled = w * (largest / (sums > largest ? sums : largest));
-    return convert_float16(convert_int16(scaled + (w > none ? (float16)(1e-4f) : (float16)(-1e-4f))));
+// Shares of weights of one sign, ≥ 0, that add up to at most `most` in their groups. (v most / sum is a whole number or
+// at least 1 / 2032 from one, as a sum is at most 16 · 127: what is added hides the rounding of the division.)
+static inline float16 bounded(float16 v, int most, int short_words) {
+    const float16 sums = group_sums(v, short_words);
+    if (!any(sums > (float)most)) {
+        return v;
+    }
+    const float16 scaled = trunc(v * ((float)most / fmax(sums, (float16)(1.0f))) + 1e-4f);
+    return sums > (float)most ? scaled : v;
 }
 
-// Adding 1.5 · 2^23 rounds a number below 2^22 to the nearest integer, even ones first: rint takes many instructions
-// for vectors in PoCL, as do fmin and fmax for their care of NaN.
 static inline float16 to_integers(float16 v, float inverse, int levels, int limit, int short_words) {
-    const float16 largest = (float16)(limit);
-    float16 w = v * inverse;
-    w = w > largest ? largest : w;
-    w = w < -largest ? -largest : w;
-    w = (w + 12582912.0f) - 12582912.0f;
-    return short_words == 0 ? w : bounded(w, (float)(32767 / levels), short_words);
+    const float16 w = clamp(rint(v * inverse), (float16)(-limit), (float16)(limit));
+    if (short_words == 0) {
+        return w;
+    }
+    const int most = 32767 / levels;
+    const float16 none = (float16)(0.0f);
+    return bounded(fmax(w, none), most, short_words) - bounded(fmax(-w, none), most, short_words);
 }
 
-// The squared error of a row with a scale.
-static inline float error_of(__global const float *v, int K, float scale, int levels, int limit, int short_words) {
-    float16 errors = (float16)(0.0f);
-    for (int k = 0; k < K; k += 16) {
-        const float16 exact = load16(v + k, K - k);
-        const float16 error = exact - to_integers(exact, 1.0f / scale, levels, limit, short_words) * scale;
-        errors = fma(error, error, errors);
-    }
-    return sum16(errors);
+// Candidate i, as a multiple of the scale by the largest weight: that itself, then a geometric series to finer ones.
+static inline float multiple_of(int i, float coarsest) {
+    return i == 0 ? 1.0f : coarsest * pow(FINEST / coarsest, (float)(i - 1) / (float)(CANDIDATES - 2));
 }
 
-static inline float best_scale(__global const float *v, int K, int levels, int limit, int short_words) {
-    float16 largest = (float16)(0.0f);
-    for (int k = 0; k < K; k += 16) {
-        largest = larger16(largest, fabs(load16(v + k, K - k)));
-    }
-    const int safe = short_words == 0 ? limit : min(limit, 32767 / levels / (2 * short_words));
-    const float usual = max16(largest) / (float)limit;
-    const float coarsest = max16(largest) / (float)safe;
-    float best = 0.0f; // where all weights are, or so small that the inverse would overflow
-    float least = INFINITY;
-    for (int way = 0; way < 3 && usual > 1e-32f; way++) {
-        float scale = way == 0 ? usual : way == 1 ? usual / STEP : coarsest;
-        const float factor = way == 0 ? STEP : way == 1 ? 1.0f / STEP : 0.0f;
-        bool better = way == 0 || (way == 1 ? best == usual : coarsest > usual);
-        for (; better && scale >= FINEST * usual && scale <= coarsest; scale *= factor) {
-            const float error = error_of(v, K, scale, levels, limit, short_words);
-            better = error < least;
-            best = better ? scale : best;
-            least = better ? error : least;
-        }
-    }
-    return best;
+static inline float sum_of(float16 v) {
+    const float8 a = v.lo + v.hi;
+    const float4 b = a.lo + a.hi;
+    return (b.x + b.y) + (b.z + b.w);
 }
 
-__kernel WORK_GROUP void pack_int8(
+__kernel void pack_int8(
     __global const float *source, __global uint *packed, int rows, int K, int row0, int levels, int limit,
     int short_words) {
     const int r = get_global_id(0);
@@ -91,21 +58,43 @@ __kernel WORK_GROUP void pack_int8(
         return;
     }
     __global const float *v = source + (size_t)r * K;
+    float largest = 0.0f;
+    for (int k = 0; k < K; k++) {
+        largest = fmax(largest, fabs(v[k]));
+    }
+    float best = 0.0f; // the scale; 0 where all weights are, or so small that the inverse would overflow
+    float least = INFINITY;
+    float before = INFINITY;
+    const int safe = short_words == 0 ? limit : min(limit, 32767 / levels / (2 * short_words));
+    int worse = 0; // candidates in a row
+    for (int i = 0; i < CANDIDATES && worse < 2 && largest > 1e-30f; i++) {
+        const float scale = multiple_of(i, (float)limit / (float)safe) * largest / (float)limit;
+        float16 errors = (float16)(0.0f);
+        for (int k = 0; k < K; k += 16) {
+            const float16 exact = load16(v + k, K - k);
+            const float16 error = exact - to_integers(exact, 1.0f / scale, levels, limit, short_words) * scale;
+            errors = fma(error, error, errors);
+        }
+        const float error = sum_of(errors);
+        worse = i > 1 && error > before ? worse + 1 : 0;
+        before = error;
+        best = error < least ? scale : best;
+        least = fmin(error, least);
+    }
     const int n = row0 + r;
     const int words = (K + 3) / 4;
     __global uint *to = packed + (size_t)(n / PANEL) * (words + 2) * PANEL + n % PANEL;
-    const float best = best_scale(v, K, levels, limit, short_words);
     const float inverse = best > 0.0f ? 1.0f / best : 0.0f;
-    float16 sums = (float16)(0.0f);
+    float sum = 0.0f;
     for (int k = 0; k < K; k += 16) {
         const float16 w = to_integers(load16(v + k, K - k), inverse, levels, limit, short_words);
         uint four[4];
         vstore4(as_uint4(convert_char16(w)), 0, four);
-        sums += w;
+        sum += sum_of(w);
         for (int i = 0; i < min(4, words - k / 4); i++) {
             to[(size_t)(2 + k / 4 + i) * PANEL] = four[i];
         }
     }
     to[0] = as_uint(best);
-    to[PANEL] = as_uint((int)sum16(sums));
+    to[PANEL] = as_uint((int)sum);
 }

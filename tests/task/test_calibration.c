@@ -79,7 +79,7 @@ static encl_status read_outlier(void *context, int64_t row, int64_t count, float
     const encl_status status = o->weight.read(o->weight.context, row, count, destination);
     for (int64_t i = 0; i < count && status == ENCL_OK; i++) {
         destination[i * o->weight.columns + (row + i) % o->weight.columns] = 0;
-        destination[i * o->weight.columns] += (row + i) % 2 == 0 ? 18.0f : -18.0f;
+        destination[i * o->weight.columns] += (row + i) % 2 == 0 ? 14.0f : -14.0f;
     }
     return status;
 }
