@@ -1,9 +1,10 @@
 // softmax(q·kᵀ·scale)·v within a sequence; one work-item a query row, one work-group a block of them and a head, keys
 // and values as rows, of which the work-group reads a tile at a time into local memory.
 // Online softmax (Milakov & Gimelshein 2018): the sums are rescaled once every STEP keys.
-// The work list holds blocks of up to QUERIES rows. Grid: (blocks, heads). For GPUs, HEAD_SIZE % 4 = 0. Only loops over
-// a head are unrolled, which keeps it in registers; with those over STEP, AMD's compiler spills. gpu-check:
-// -DQUERIES=64 -DHEAD_SIZE=64 gpu-check: -DQUERIES=64 -DHEAD_SIZE=32
+// The work list holds blocks of up to QUERIES rows. Grid: (blocks, heads). For GPUs, HEAD_SIZE % 4 = 0.
+// Loops over a head are unrolled, which keeps it in registers; with those over STEP, AMD's compiler spills.
+// gpu-check: -DQUERIES=64 -DHEAD_SIZE=64
+// gpu-check: -DQUERIES=64 -DHEAD_SIZE=32
 
 #define VECTORS (HEAD_SIZE / 4)
 #define TILE 32
