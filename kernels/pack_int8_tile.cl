@@ -9,15 +9,6 @@
 #define STEP 1.16f  // from one scale to the next
 #define FINEST 0.7f // of the usual one
 
-// Every lane gets the sum over the lanes that its weight meets in a sum of 16 bits.
-static inline float16 group_sums(float16 v, int short_words) {
-    float16 sum = v + v.s1032547698badcfe;
-    if (short_words >= 2) {
-        sum += sum.s45670123cdef89ab;
-    }
-    return short_words >= 4 ? sum + sum.s89abcdef01234567 : sum;
-}
-
 // Integers of which none of one sign add up to more than `most` in their groups: where they do, they are scaled down.
 // (w most / sum is a whole number or at least 1 / 2032 from one, as a sum is at most 16 · 127: what is added hides the
 // rounding of the division.)

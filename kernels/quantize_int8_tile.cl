@@ -7,8 +7,8 @@
 // it in the lowest bits: PoCL's rint takes many instructions for vectors.
 static inline uint4 bytes_of(float16 v, row_scale scale, int levels) {
     const int16 bits = as_int16(v * scale.inverse + 12582912.0f);
-    const int16 integers =
-        bits - (0x4b400000 - scale.zero); // bounds as vectors: Oclgrind clamps wrongly between scalars
+    const int16 integers = bits - (0x4b400000 - scale.zero);
+    // Bounds as vectors: Oclgrind clamps wrongly between scalars.
     return as_uint4(convert_uchar16(clamp(integers, (int16)(0), (int16)(levels))));
 }
 

@@ -331,9 +331,9 @@ static void print_reconciled(const encl_profile_case *of) {
 static void print_legend(const encl_profile *profile) {
     puts("gap: the device was idle before these commands, because nothing was enqueued");
     if (profile->peaks_known) {
-        puts("% peak: of what the device can do in fp32 with as many operations a byte; over 100: the bytes came from "
-             "a\n"
-             "cache, or the numbers were of fewer bits");
+        puts("% peak: of what the device can do in fp32 with as many operations a byte; "
+             "over 100: the bytes came from a");
+        puts("cache, or the numbers were of fewer bits");
     }
     putchar('\n');
 }
