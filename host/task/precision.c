@@ -76,13 +76,13 @@ static cJSON *write_calibration(const encl_calibration *calibration) {
 
 static void store(const char *key, const encl_calibration *calibration) {
     cJSON *object = write_calibration(calibration);
-    char *text = object != NULL ? cJSON_PrintUnformatted(object) : NULL;
-    if (text != NULL) {
-        encl_device_cache_store(cache_kind, key, text);
+    encl_string text = {0};
+    if (object != NULL && encl_json_append(&text, object) == ENCL_OK) {
+        encl_device_cache_store(cache_kind, key, text.text);
     } else {
         encl_debug("the chosen precision is not kept: no memory");
     }
-    cJSON_free(text);
+    encl_string_free(&text);
     cJSON_Delete(object);
 }
 

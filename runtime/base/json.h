@@ -41,8 +41,11 @@ static inline const char *encl_json_member_text(const cJSON *object, const char 
 // A whole number in ±2^53 (what JSON can hold exactly), else false.
 bool encl_json_is_integer(const cJSON *item, int64_t *value);
 
-// Writing: build with cJSON_Create…; this prints one line without spaces and a newline to a FILE *, numbers that
-// hold floats with 9 significant digits, and refuses NaN and infinities. A write error is IO.
+// Writing: build with cJSON_Create…; this appends the text, one line without spaces, to `text`. Every number comes back
+// as it was (cJSON's own printer may change the last bit), floats in 9 significant digits; NaN and infinities are
+// refused.
+encl_status encl_json_append(encl_string *text, const cJSON *json);
+// The same and a newline to a FILE *. A write error is IO.
 encl_status encl_json_write_line(void *stream, const cJSON *json);
 // A float array of `count` values. Caller adds it to an object or deletes it. NULL on exhausted memory.
 cJSON *encl_json_floats(const float *values, size_t count);

@@ -1,4 +1,4 @@
-// Writing JSON Lines. cJSON's own printer would turn NaN into null and a float into 17 digits.
+// Writing JSON. cJSON's own printer would turn NaN into null, a float into 17 digits, and lose a double's last bit.
 #include <errno.h>
 #include <float.h>
 #include <limits.h>
@@ -137,11 +137,15 @@ static encl_status write_value(encl_string *line, const cJSON *item, int depth) 
     return encl_string_append(line, word, strlen(word));
 }
 
+encl_status encl_json_append(encl_string *text, const cJSON *json) {
+    return write_value(text, json, 0);
+}
+
 encl_status encl_json_write_line(void *stream, const cJSON *json) {
     encl_status status = ENCL_OK;
     encl_string line = {0};
 
-    ENCL_TRY(write_value(&line, json, 0));
+    ENCL_TRY(encl_json_append(&line, json));
     ENCL_TRY(encl_string_append(&line, "\n", 1));
     // Flushed, so that a reader at the other end of a pipe has the line at once and a full disk is noticed here.
     errno = 0;

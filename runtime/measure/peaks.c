@@ -111,6 +111,7 @@ static bool add_bandwidths(cJSON *object, const encl_peaks *peaks) {
 
 void encl_peaks_store(const encl_device *device, const encl_peaks *peaks) {
     char key[ENCL_HASH_TEXT];
+    encl_string text = {0};
     cJSON *object = cJSON_CreateObject();
     bool whole = object != NULL && add_number(object, "measured_at", (double)peaks->measured_at);
     for (size_t i = 0; i < sizeof members / sizeof members[0] && whole; i++) {
@@ -119,15 +120,14 @@ void encl_peaks_store(const encl_device *device, const encl_peaks *peaks) {
         whole = add_number(object, members[i].key, value);
     }
     whole = whole && add_bandwidths(object, peaks);
-    char *text = whole ? cJSON_PrintUnformatted(object) : NULL;
-    if (text == NULL) {
+    if (!whole) {
         encl_debug("peaks are not kept: no memory");
-    } else if (make_key(device, key) != ENCL_OK) {
+    } else if (encl_json_append(&text, object) != ENCL_OK || make_key(device, key) != ENCL_OK) {
         encl_debug("peaks are not kept: %s", encl_status_detail());
     } else {
-        encl_cache_store(cache_kind, key, text, strlen(text));
+        encl_cache_store(cache_kind, key, text.text, text.length);
     }
-    cJSON_free(text);
+    encl_string_free(&text);
     cJSON_Delete(object);
 }
 
