@@ -155,13 +155,16 @@ typedef enum encl_selection {
 
 // A weight: a name for messages, a shape (columns = 0 for a vector of `rows`), and where its numbers come from.
 // `read` writes rows [row, row + count) as float32; it is called while an executable is made, from one thread at
-// a time, and must work as long as the graph is used for making executables.
+// a time, and must work as long as the graph is used for making executables. `values` are the same numbers where they
+// lie in memory, row after row: a large table is then not copied for a CPU device. They must stay as they are as long
+// as the graph and the executables that were made of it. NULL: only `read` has them.
 typedef struct encl_weight {
     const char *name; // copied
     int64_t rows;
     int64_t columns;
     encl_status (*read)(void *context, int64_t row, int64_t count, float *destination);
     void *context;
+    const float *values;
 } encl_weight;
 
 ENCL_API encl_status encl_graph_create(encl_graph **graph);

@@ -92,7 +92,7 @@ static encl_status find_random(void *context, const char *name, int64_t rows, in
     s->width = columns == 0 ? 1 : columns;
     s->middle = strstr(name, "LayerNorm.weight") != NULL ? 1.0f : 0.0f;
     s->spread = 0.035f;
-    *weight = (encl_weight){s->name, rows, columns, read_random, s};
+    *weight = (encl_weight){s->name, rows, columns, read_random, s, NULL};
     *found = true;
     return ENCL_OK;
 }

@@ -26,6 +26,12 @@ static encl_status read_tensor(void *context, int64_t row, int64_t count, float 
     return status;
 }
 
+// A tensor's numbers where they lie, if float32 can be read there.
+static const float *values_of(const encl_tensor *tensor) {
+    const bool whole = tensor->dtype == ENCL_DTYPE_F32 && encl_tensor_is_dense(tensor);
+    return whole && (uintptr_t)tensor->data % _Alignof(float) == 0 ? (const float *)(const void *)tensor->data : NULL;
+}
+
 bool encl_dtype_is_float(encl_dtype dtype) {
     return dtype == ENCL_DTYPE_F32 || dtype == ENCL_DTYPE_F16 || dtype == ENCL_DTYPE_BF16 || dtype == ENCL_DTYPE_F64;
 }
@@ -49,7 +55,7 @@ static encl_status make_weight(const char *path, const char *file, const encl_te
     const int32_t dimensions = columns == 0 ? 1 : 2;
     if (encl_dtype_is_float(tensor->dtype) && tensor->dimensions == dimensions && tensor->shape[0] == rows &&
         (dimensions == 1 || tensor->shape[1] == columns)) {
-        *weight = (encl_weight){tensor->name, rows, columns, read_tensor, (void *)(uintptr_t)tensor};
+        *weight = (encl_weight){tensor->name, rows, columns, read_tensor, (void *)(uintptr_t)tensor, values_of(tensor)};
         return ENCL_OK;
     }
     char shape[160];
@@ -135,6 +141,7 @@ encl_status encl_model_collect(encl_model *model) {
         model->task_types = (encl_task_types){types->context, tasks.context};
         types->read = read_task_types;
         types->context = &model->task_types;
+        types->values = NULL;
     }
 cleanup:
     return status;

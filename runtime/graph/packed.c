@@ -76,50 +76,13 @@ encl_status encl_packed_options(const encl_graph *graph, encl_executable_options
     return ENCL_OK;
 }
 
-// Where host and device share memory, the buffer is the store's memory. Others get a copy.
-static encl_status make_buffer(const encl_device *device, const uint8_t *data, uint64_t bytes, encl_buffer *buffer) {
-    if (encl_device_in_host_memory(device)) {
-        return encl_buffer_over(device, data, bytes, buffer);
-    }
-    encl_status status = encl_buffer_create(device, bytes, buffer);
-    return status == ENCL_OK ? encl_queue_write(encl_device_queue(device), *buffer, 0, bytes, data, NULL) : status;
-}
-
-static encl_status find(const encl_graph *graph, const encl_weight_plan *plan, const char *key, const uint8_t **data) {
-    const void *found = NULL;
+static encl_status find(const encl_graph *graph, const encl_weight_plan *plan, const char *key, const void **data) {
     uint64_t bytes = 0;
-    encl_status status = graph->store.find(graph->store.context, key, &found, &bytes);
+    encl_status status = graph->store.find(graph->store.context, key, data, &bytes);
     if (status == ENCL_OK && bytes != encl_weight_bytes(plan, plan->rows)) {
         status = encl_fail(ENCL_FORMAT, "packed weight '%s': found %llu bytes, expected %llu", key,
                            (unsigned long long)bytes, (unsigned long long)encl_weight_bytes(plan, plan->rows));
     }
-    *data = found;
-    return status;
-}
-
-static encl_status take_weight(const encl_device *device, const encl_weight_plan *plan, const uint8_t *data,
-                               encl_device_weight *weight) {
-    encl_status status = ENCL_OK;
-    const int64_t unit = plan->layout == ENCL_LAYOUT_PANELS ? ENCL_PANEL : 1;
-    const uint64_t most = encl_device_get_info(device)->max_allocation;
-    int64_t rows = (int64_t)(most / encl_weight_bytes(plan, unit)) * unit;
-    rows = rows < plan->rows ? rows : plan->rows;
-    if (rows < 1 || (plan->rows + rows - 1) / rows > plan->parts) {
-        return encl_fail(ENCL_DEVICE_MEMORY, "a weight of %llu bytes does not fit %d buffers of at most %llu bytes",
-                         (unsigned long long)encl_weight_bytes(plan, plan->rows), (int)plan->parts,
-                         (unsigned long long)most);
-    }
-    const size_t count = (size_t)((plan->rows + rows - 1) / rows);
-    ENCL_TRY(encl_allocate(count, sizeof *weight->parts, (void **)&weight->parts));
-    weight->part_rows = rows;
-    for (weight->part_count = 0; weight->part_count < count; weight->part_count++) {
-        encl_weight_part *part = &weight->parts[weight->part_count];
-        part->first_row = (int64_t)weight->part_count * rows;
-        part->rows = plan->rows - part->first_row < rows ? plan->rows - part->first_row : rows;
-        ENCL_TRY(make_buffer(device, data + encl_weight_bytes(plan, part->first_row),
-                             encl_weight_bytes(plan, part->rows), &part->buffer));
-    }
-cleanup:
     return status;
 }
 
@@ -132,14 +95,14 @@ encl_status encl_packed_take(const encl_device *device, const encl_graph *graph,
     ENCL_TRY(encl_allocate(schedule->weight_count, sizeof *made, (void **)&made));
     for (size_t i = 0; i < schedule->weight_count; i++) {
         const encl_weight_plan *plan = &schedule->weights[i];
-        const uint8_t *data = NULL;
+        const void *data = NULL;
         status = find(graph, plan, keys[i], &data);
         if (status != ENCL_OK) {
             const encl_device_info *info = encl_device_get_info(device);
             encl_fail_context(status, "device %d (%s)", (int)info->index, info->name);
             goto cleanup;
         }
-        ENCL_TRY(take_weight(device, plan, data, &made[i]));
+        ENCL_TRY(encl_weight_take(device, plan, data, &made[i]));
         *bytes += encl_weight_bytes(plan, plan->rows);
     }
     ENCL_TRY(encl_queue_finish(encl_device_queue(device)));

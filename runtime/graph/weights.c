@@ -155,6 +155,11 @@ cleanup:
     return status;
 }
 
+// Rows that lie together on the device.
+static int64_t rows_of_unit(const encl_weight_plan *plan) {
+    return plan->layout == ENCL_LAYOUT_PANELS ? ENCL_PANEL : 1;
+}
+
 uint64_t encl_weight_bytes(const encl_weight_plan *plan, int64_t rows) {
     const int64_t width = width_of(plan->columns);
     const int64_t words = plan->layout == ENCL_LAYOUT_PANELS
@@ -163,35 +168,65 @@ uint64_t encl_weight_bytes(const encl_weight_plan *plan, int64_t rows) {
     return (uint64_t)words * 4;
 }
 
-// Buffers for a weight: one where it fits the largest allocation, else as many as needed.
-static encl_status make_parts(const upload *u, const encl_weight_plan *plan, encl_device_weight *weight,
-                              uint64_t *bytes) {
+// The parts of a weight, without buffers: one where it fits the largest allocation, else as many as needed.
+static encl_status split(const encl_device *device, const encl_weight_plan *plan, encl_device_weight *weight) {
     encl_status status = ENCL_OK;
-    const encl_device_info *info = encl_device_get_info(u->device);
-    const int64_t unit = plan->layout == ENCL_LAYOUT_PANELS ? ENCL_PANEL : 1;
+    const uint64_t most = encl_device_get_info(device)->max_allocation;
+    const int64_t unit = rows_of_unit(plan);
     const uint64_t unit_bytes = encl_weight_bytes(plan, unit);
-    int64_t rows = (int64_t)(info->max_allocation / unit_bytes) * unit;
+    int64_t rows = (int64_t)(most / unit_bytes) * unit;
     rows = rows < plan->rows ? rows : plan->rows;
     if (rows < 1 || (plan->rows + rows - 1) / rows > plan->parts) {
         return encl_fail(ENCL_DEVICE_MEMORY,
                          "a weight of %lld rows of %llu bytes does not fit %d buffers of at most %llu bytes",
                          (long long)plan->rows, (unsigned long long)(unit_bytes / (uint64_t)unit), (int)plan->parts,
-                         (unsigned long long)info->max_allocation);
+                         (unsigned long long)most);
     }
-    weight->part_rows = rows;
     const size_t count = (size_t)((plan->rows + rows - 1) / rows);
     ENCL_TRY(encl_allocate(count, sizeof *weight->parts, (void **)&weight->parts));
+    weight->part_rows = rows;
+    weight->part_count = count;
     for (size_t i = 0; i < count; i++) {
         encl_weight_part *part = &weight->parts[i];
         part->first_row = (int64_t)i * rows;
         part->rows = plan->rows - part->first_row < rows ? plan->rows - part->first_row : rows;
-        const uint64_t part_bytes = encl_weight_bytes(plan, part->rows);
-        ENCL_TRY(encl_buffer_create(u->device, part_bytes, &part->buffer));
-        weight->part_count = i + 1;
-        *bytes += part_bytes;
-        ENCL_TRY(encl_buffer_prefer_large_pages(u->device, u->queue, part->buffer, part_bytes));
+    }
+cleanup:
+    return status;
+}
+
+encl_status encl_weight_take(const encl_device *device, const encl_weight_plan *plan, const void *data,
+                             encl_device_weight *weight) {
+    encl_status status = ENCL_OK;
+    const bool in_place = encl_device_in_host_memory(device);
+    ENCL_TRY(split(device, plan, weight));
+    for (size_t i = 0; i < weight->part_count; i++) {
+        encl_weight_part *part = &weight->parts[i];
+        const uint64_t bytes = encl_weight_bytes(plan, part->rows);
+        const uint8_t *from = (const uint8_t *)data + encl_weight_bytes(plan, part->first_row);
+        if (in_place) {
+            ENCL_TRY(encl_buffer_over(device, from, bytes, &part->buffer));
+        } else {
+            ENCL_TRY(encl_buffer_create(device, bytes, &part->buffer));
+            ENCL_TRY(encl_queue_write(encl_device_queue(device), part->buffer, 0, bytes, from, NULL));
+        }
+    }
+cleanup:
+    return status;
+}
+
+static encl_status make_buffers(const upload *u, const encl_weight_plan *plan, encl_device_weight *weight) {
+    encl_status status = ENCL_OK;
+    const int64_t unit = rows_of_unit(plan);
+    const uint64_t unit_bytes = encl_weight_bytes(plan, unit);
+    ENCL_TRY(split(u->device, plan, weight));
+    for (size_t i = 0; i < weight->part_count; i++) {
+        encl_weight_part *part = &weight->parts[i];
+        const uint64_t bytes = encl_weight_bytes(plan, part->rows);
+        ENCL_TRY(encl_buffer_create(u->device, bytes, &part->buffer));
+        ENCL_TRY(encl_buffer_prefer_large_pages(u->device, u->queue, part->buffer, bytes));
         if (part->rows % unit != 0) {
-            ENCL_TRY(encl_queue_zero(u->queue, part->buffer, part_bytes - unit_bytes, unit_bytes));
+            ENCL_TRY(encl_queue_zero(u->queue, part->buffer, bytes - unit_bytes, unit_bytes));
         }
     }
 cleanup:
@@ -210,10 +245,10 @@ static int64_t chunk_rows(const upload *u, const encl_weight_plan *plan, const e
     return plan->layout == ENCL_LAYOUT_PANELS && whole > 0 ? whole : count;
 }
 
-static encl_status upload_weight(upload *u, const encl_weight_plan *plan, encl_device_weight *weight, uint64_t *bytes) {
+static encl_status upload_rows(upload *u, const encl_weight_plan *plan, encl_device_weight *weight) {
     encl_status status = ENCL_OK;
     int64_t row = 0;
-    ENCL_TRY(make_parts(u, plan, weight, bytes));
+    ENCL_TRY(make_buffers(u, plan, weight));
     for (int32_t i = 0; i < plan->source_count; i++) {
         const encl_weight *source = plan->sources[i] < 0 ? NULL : &u->graph->weights[plan->sources[i]];
         const int64_t rows = source == NULL ? plan->rows / plan->source_count : source->rows;
@@ -225,6 +260,42 @@ static encl_status upload_weight(upload *u, const encl_weight_plan *plan, encl_d
             row += count;
         }
     }
+cleanup:
+    return status;
+}
+
+// The source of a weight that can stay where it is, else NULL: it lies in the host's memory as it is to lie in the
+// device's, and is large.
+static const encl_weight *source_in_place(const upload *u, const encl_weight_plan *plan) {
+    const bool alone = plan->layout == ENCL_LAYOUT_ROWS && plan->source_count == 1 && plan->sources[0] >= 0;
+    const encl_weight *source = alone ? &u->graph->weights[plan->sources[0]] : NULL;
+    const bool large = encl_weight_bytes(plan, plan->rows) > piece_bytes;
+    return u->in_place && alone && large && source->values != NULL ? source : NULL;
+}
+
+// All rows are read once, since a number that is not finite is to be found here, too.
+static encl_status check_rows(upload *u, const encl_weight *source) {
+    encl_status status = ENCL_OK;
+    const slot *s = &u->slots[u->next];
+    const size_t width = (size_t)width_of(source->columns);
+    const int64_t most = (int64_t)(u->chunk_floats / width);
+    ENCL_TRY(wait_slot(&u->slots[u->next]));
+    for (int64_t row = 0; row < source->rows; row += most) {
+        const int64_t left = source->rows - row;
+        ENCL_TRY(fill(source, row, left < most ? left : most, width, s->host));
+    }
+cleanup:
+    return status;
+}
+
+static encl_status upload_weight(upload *u, const encl_weight_plan *plan, encl_device_weight *weight) {
+    encl_status status = ENCL_OK;
+    const encl_weight *source = source_in_place(u, plan);
+    if (source == NULL) {
+        return upload_rows(u, plan, weight);
+    }
+    ENCL_TRY(check_rows(u, source));
+    ENCL_TRY(encl_weight_take(u->device, plan, source->values, weight));
 cleanup:
     return status;
 }
@@ -263,7 +334,8 @@ encl_status encl_weights_upload(const encl_device *device, const encl_graph *gra
     ENCL_TRY(encl_allocate(schedule->weight_count, sizeof *made, (void **)&made));
     ENCL_TRY(start(&u, schedule));
     for (size_t i = 0; i < schedule->weight_count; i++) {
-        ENCL_TRY(upload_weight(&u, &schedule->weights[i], &made[i], bytes));
+        ENCL_TRY(upload_weight(&u, &schedule->weights[i], &made[i]));
+        *bytes += encl_weight_bytes(&schedule->weights[i], schedule->weights[i].rows);
     }
     for (size_t i = 0; i < SLOTS; i++) {
         ENCL_TRY(wait_slot(&u.slots[i]));

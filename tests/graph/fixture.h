@@ -56,7 +56,7 @@ static inline encl_weight fixture_weight(fixture_weights *all, int64_t rows, int
     *s = (fixture_source){
         .seed = all->count, .width = columns == 0 ? 1 : columns, .middle = middle, .spread = spread, .odd_element = -1};
     snprintf(s->name, sizeof s->name, "w%zu", all->count);
-    return (encl_weight){s->name, rows, columns, fixture_read, s};
+    return (encl_weight){s->name, rows, columns, fixture_read, s, NULL};
 }
 
 static inline encl_value fixture_linear(fixture_weights *all, encl_graph *graph, encl_value x, int64_t in,

@@ -92,7 +92,7 @@ static void bad_layer_on(const encl_device *device) {
     encl_weight *down = &model->bert.layers[1][DOWN];
     outlier spoilt = {*down};
     assert_non_null(strstr(down->name, "output.dense.weight"));
-    *down = (encl_weight){down->name, down->rows, down->columns, read_outlier, &spoilt};
+    *down = (encl_weight){down->name, down->rows, down->columns, read_outlier, &spoilt, NULL};
     assert_ok(encl_model_calibrate(model, device, ENCL_PRECISION_INT8, NULL, &found));
     print_message("    worst cosine %.5f, with %d layers in float32 %.5f\n", found.all_worst, (int)found.exact,
                   found.worst);

@@ -61,7 +61,7 @@ static void add_weight(encoder *e, int64_t rows, int64_t columns, float middle, 
     s->width = columns == 0 ? 1 : columns;
     s->middle = middle;
     s->spread = spread;
-    e->weights[e->count++] = (encl_weight){s->name, rows, columns, read_rows, s};
+    e->weights[e->count++] = (encl_weight){s->name, rows, columns, read_rows, s, NULL};
 }
 
 static void add_linear(encoder *e, int64_t out, int64_t in) {
