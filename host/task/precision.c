@@ -80,7 +80,7 @@ static void store(const char *key, const encl_calibration *calibration) {
     if (object != NULL && encl_json_append(&text, object) == ENCL_OK) {
         encl_device_cache_store(cache_kind, key, text.text);
     } else {
-        encl_debug("the chosen precision is not kept: no memory");
+        encl_debug("the chosen precision is not kept: %s", object != NULL ? encl_status_detail() : "no memory");
     }
     encl_string_free(&text);
     cJSON_Delete(object);
