@@ -19,8 +19,8 @@ typedef struct encl_device_weight {
 // Bytes of `rows` rows of a weight on the device.
 uint64_t encl_weight_bytes(const encl_weight_plan *plan, int64_t rows);
 
-// Makes the weight of its bytes as they lie on a device. Where host and device share memory, its buffers are these bytes,
-// which must stay as they are; others get a copy, which is under way when this returns.
+// Makes the weight of its bytes as they lie on a device. Where host and device share memory, its buffers are these
+// bytes, which must stay as they are; others get a copy, which is under way when this returns.
 encl_status encl_weight_take(const encl_device *device, const encl_weight_plan *plan, const void *data,
                              encl_device_weight *weight);
 

@@ -48,7 +48,7 @@ static void test_line(void **state) {
 static void test_numbers(void **state) {
     (void)state;
     expect_line(cJSON_CreateNumber(0.1), "0.1\n");
-    expect_line(cJSON_CreateNumber(0.1 + 0.2), "0.30000000000000004\n"); // a double keeps its digits
+    expect_line(cJSON_CreateNumber(0.1 + 0.2), "0.30000000000000004\n");            // a double keeps its digits
     expect_line(cJSON_CreateNumber(nextafter(0.9999, 1)), "0.99990000000000012\n"); // to the last, unlike with cJSON
     expect_line(cJSON_CreateNumber((double)0.1f), "0.100000001\n");
     expect_line(cJSON_CreateNumber(9007199254740992.0), "9007199254740992\n");
