@@ -250,7 +250,7 @@ typedef struct encl_embed_options {
 } encl_embed_options;
 
 // The graph that an embedder runs: output 0 is [B, width] (or [T, hidden] with options->tokens). options may be NULL.
-// The model must outlive the graph. For profiling, or for a schedule of your own.
+// The model must outlive the graph and the executables made of it. For profiling, or for a schedule of your own.
 ENCL_API encl_status encl_model_embed_graph(const encl_model *model, const encl_embed_options *options,
                                             encl_graph **graph);
 

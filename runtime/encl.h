@@ -156,8 +156,9 @@ typedef enum encl_selection {
 // A weight: a name for messages, a shape (columns = 0 for a vector of `rows`), and where its numbers come from.
 // `read` writes rows [row, row + count) as float32; it is called while an executable is made, from one thread at
 // a time, and must work as long as the graph is used for making executables. `values` are the same numbers where they
-// lie in memory, row after row: a large table is then not copied for a CPU device. They must stay as they are as long
-// as the graph and the executables that were made of it. NULL: only `read` has them.
+// lie in memory, row after row, at any address that a float may have: a large table is then not copied for a CPU
+// device. They must stay as they are as long as the graph and the executables that were made of it. NULL: only `read`
+// has them.
 typedef struct encl_weight {
     const char *name; // copied
     int64_t rows;

@@ -41,9 +41,9 @@ static inline const char *encl_json_member_text(const cJSON *object, const char 
 // A whole number in ±2^53 (what JSON can hold exactly), else false.
 bool encl_json_is_integer(const cJSON *item, int64_t *value);
 
-// Writing: build with cJSON_Create…; this appends the text, one line without spaces, to `text`. Every number comes back
-// as it was (cJSON's own printer may change the last bit), floats in 9 significant digits; NaN and infinities are
-// refused.
+// Writing: build with cJSON_Create…; this appends the text, one line without spaces, to `text`. A double comes back as
+// it was (cJSON's own printer may change the last bit), one that is a float's value as that float, in 9 digits. NaN and
+// infinities are refused.
 encl_status encl_json_append(encl_string *text, const cJSON *json);
 // The same and a newline to a FILE *. A write error is IO.
 encl_status encl_json_write_line(void *stream, const cJSON *json);

@@ -50,7 +50,7 @@ encl_status encl_lower_add_weight(encl_lowerer *l, const encl_weight_plan *weigh
 }
 
 static encl_status add_rows(encl_lowerer *l, int32_t source, int32_t parts, encl_operand *operand) {
-    const encl_weight_plan rows = {.sources = {source}, .source_count = 1, .parts = parts};
+    const encl_weight_plan rows = {.sources = {source}, .source_count = 1, .parts = parts, .unaligned = true};
     return encl_lower_add_weight(l, &rows, 0, operand);
 }
 

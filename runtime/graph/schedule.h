@@ -75,6 +75,7 @@ typedef struct encl_weight_plan {
     int64_t rows;                // of all sources
     int64_t columns;             // 0: a vector
     int32_t parts;               // most buffers it may lie in
+    bool unaligned;              // ROWS: may begin at any float, as encl's own kernels read it
     encl_product_format format;  // PANELS: of the product
     const encl_kernel_row *pack; // PANELS: the row that writes them
 } encl_weight_plan;

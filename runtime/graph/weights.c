@@ -11,6 +11,8 @@
 enum { SLOTS = 2 };
 static const size_t chunk_bytes = (size_t)1 << 20;
 static const size_t piece_bytes = (size_t)128 << 10;
+// What is not larger than this is always copied.
+static const size_t table_bytes = (size_t)128 << 10;
 // PoCL compiles a kernel once more for grids of 65,536 and beyond.
 static const int64_t most_rows = 32768;
 
@@ -267,19 +269,20 @@ cleanup:
 // The source of a weight that can stay where it is, else NULL: it lies in the host's memory as it is to lie in the
 // device's, and is large.
 static const encl_weight *source_in_place(const upload *u, const encl_weight_plan *plan) {
-    const bool alone = plan->layout == ENCL_LAYOUT_ROWS && plan->source_count == 1 && plan->sources[0] >= 0;
-    const encl_weight *source = alone ? &u->graph->weights[plan->sources[0]] : NULL;
-    const bool large = encl_weight_bytes(plan, plan->rows) > piece_bytes;
-    return u->in_place && alone && large && source->values != NULL ? source : NULL;
+    if (!u->in_place || !plan->unaligned || encl_weight_bytes(plan, plan->rows) <= table_bytes) {
+        return NULL;
+    }
+    const encl_weight *source = &u->graph->weights[plan->sources[0]];
+    return source->values != NULL ? source : NULL;
 }
 
 // All rows are read once, since a number that is not finite is to be found here, too.
 static encl_status check_rows(upload *u, const encl_weight *source) {
     encl_status status = ENCL_OK;
-    const slot *s = &u->slots[u->next];
+    slot *s = &u->slots[u->next];
     const size_t width = (size_t)width_of(source->columns);
     const int64_t most = (int64_t)(u->chunk_floats / width);
-    ENCL_TRY(wait_slot(&u->slots[u->next]));
+    ENCL_TRY(wait_slot(s));
     for (int64_t row = 0; row < source->rows; row += most) {
         const int64_t left = source->rows - row;
         ENCL_TRY(fill(source, row, left < most ? left : most, width, s->host));

@@ -24,7 +24,8 @@ uint64_t encl_weight_bytes(const encl_weight_plan *plan, int64_t rows);
 encl_status encl_weight_take(const encl_device *device, const encl_weight_plan *plan, const void *data,
                              encl_device_weight *weight);
 
-// kernels: the schedule's. The device must be acquired. *bytes is what all weights take on the device.
+// kernels: the schedule's. The device must be acquired. *bytes is what all weights take on the device, those
+// included that stay where they are.
 encl_status encl_weights_upload(const encl_device *device, const encl_graph *graph, const encl_schedule *schedule,
                                 const encl_kernel_set *kernels, encl_device_weight **weights, uint64_t *bytes);
 void encl_weights_free(encl_device_weight *weights, size_t count);
