@@ -4,6 +4,7 @@
 // of 16 bits are scaled down together so that it does not overflow (runtime/op/operator.h); with the coarsest none are.
 // Grid: (rows). Done once a weight.
 // gpu-check:
+#include "panel_int8.h"
 #include "quantize.h"
 
 #define CANDIDATES 13
@@ -72,20 +73,13 @@ __kernel void pack_int8(
         best = error < least ? scale : best;
         least = fmin(error, least);
     }
-    const int n = row0 + r;
-    const int words = (K + 3) / 4;
-    __global uint *to = packed + (size_t)(n / PANEL) * (words + 2) * PANEL + n % PANEL;
+    __global uint *to = row_in_panels(packed, row0 + r, K);
     const float inverse = best > 0.0f ? 1.0f / best : 0.0f;
     float sum = 0.0f;
     for (int k = 0; k < K; k += 16) {
         const float16 w = to_integers(load16(v + k, K - k), inverse, levels, limit, short_words);
-        uint four[4];
-        vstore4(as_uint4(convert_char16(w)), 0, four);
         sum += sum_of(w);
-        for (int i = 0; i < min(4, words - k / 4); i++) {
-            to[(size_t)(2 + k / 4 + i) * PANEL] = four[i];
-        }
+        write_integers(to, w, k, K);
     }
-    to[0] = as_uint(best);
-    to[PANEL] = as_uint((int)sum);
+    write_row_head(to, best, sum);
 }

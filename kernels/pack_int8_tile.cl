@@ -3,6 +3,7 @@
 // the limit, coarser ones as long as they are better, finer ones where no coarser one was, and the coarsest. Where
 // short_words is not 0, weights that meet in a sum of 16 bits are scaled down together so that it does not overflow
 // (runtime/op/operator.h); with the coarsest scale none are. Grid: (rows). Done once a weight. For CPU devices.
+#include "panel_int8.h"
 #include "quantize.h"
 #include "vector.h"
 
@@ -76,21 +77,14 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void pack_int8_tile(
         return;
     }
     __global const float *v = source + (size_t)r * K;
-    const int n = row0 + r;
-    const int words = (K + 3) / 4;
-    __global uint *to = packed + (size_t)(n / PANEL) * (words + 2) * PANEL + n % PANEL;
+    __global uint *to = row_in_panels(packed, row0 + r, K);
     const float best = best_scale(v, K, levels, limit, short_words);
     const float inverse = best > 0.0f ? 1.0f / best : 0.0f;
     float16 sums = (float16)(0.0f);
     for (int k = 0; k < K; k += 16) {
         const float16 w = to_integers(load16(v + k, K - k), inverse, levels, limit, short_words);
-        uint four[4];
-        vstore4(as_uint4(convert_char16(w)), 0, four);
         sums += w;
-        for (int i = 0; i < min(4, words - k / 4); i++) {
-            to[(size_t)(2 + k / 4 + i) * PANEL] = four[i];
-        }
+        write_integers(to, w, k, K);
     }
-    to[0] = as_uint(best);
-    to[PANEL] = as_uint((int)sum16(sums));
+    write_row_head(to, best, sum16(sums));
 }

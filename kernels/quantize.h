@@ -43,12 +43,3 @@ static inline float16 load16(__global const float *v, int count) {
     }
     return vload16(0, values);
 }
-
-// Every lane gets the sum over the lanes that its weight meets in a sum of 16 bits.
-static inline float16 group_sums(float16 v, int short_words) {
-    float16 sum = v + v.s1032547698badcfe;
-    if (short_words >= 2) {
-        sum += sum.s45670123cdef89ab;
-    }
-    return short_words >= 4 ? sum + sum.s89abcdef01234567 : sum;
-}

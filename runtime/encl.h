@@ -337,8 +337,9 @@ ENCL_API void encl_event_release(encl_event *event); // waits for the run
 // ---- Packed weights ----------------------------------------------------------------------------------------
 
 // The weights as they lie on the device, for a store. A key names the layout, the numbers and the sources, "panels[32]
-// fp32: encoder.layer.0.attention.self.query.weight+…": on any device, equal keys of a model are equal bytes. NULL and
-// 0 beyond the last. Keys live as long as the executable; some may be there twice.
+// fp32: encoder.layer.0.attention.self.query.weight+…": what has one key serves alike, whichever device made it (the
+// same bytes, but for int8, whose scales are not found in one way everywhere). NULL and 0 beyond the last. Keys live as
+// long as the executable; some may be there twice.
 ENCL_API size_t encl_executable_weight_count(const encl_executable *executable);
 ENCL_API const char *encl_executable_weight_key(const encl_executable *executable, size_t index);
 ENCL_API uint64_t encl_executable_weight_bytes(const encl_executable *executable, size_t index);
