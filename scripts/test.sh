@@ -44,8 +44,8 @@ fi
 cmake --preset "$preset" -DENCL_TESTS=ON "${configure[@]}" >/dev/null
 cmake --build --preset "$preset" -- --quiet
 
-# The tests start with an empty cache and leave none behind. Mesa's too: it maps its cache's index, for writing, into every
-# process, where a kernel that writes out of bounds, tried here some day, breaks it for all that come later.
+# The tests start with an empty cache and leave none behind. Mesa's too: it maps its cache's index, for writing, into
+# every process, where a kernel that writes out of bounds, tried here some day, breaks it for all that come later.
 ENCL_CACHE_DIR=$(mktemp -d)
 MESA_SHADER_CACHE_DIR=$ENCL_CACHE_DIR/mesa
 export ENCL_CACHE_DIR MESA_SHADER_CACHE_DIR

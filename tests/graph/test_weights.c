@@ -72,7 +72,7 @@ static void not_finite_on(const encl_device *device) {
             place(graph, WORD_TABLE);
             assert_int_equal(encl_executable_create(device, graph, &options, &executable), ENCL_NOT_FINITE);
             assert_non_null(strstr(encl_status_detail(), part));
-            graph->weights[0].values = NULL;
+            graph->weights[WORD_TABLE].values = NULL;
             // The largest float is one.
             source->odd_value = 3.4028235e38f;
             assert_ok(encl_executable_create(device, graph, &options, &executable));

@@ -61,12 +61,11 @@ encl_status encl_page_operators(const encl_page *page, const encl_profile_case *
         return status;
     }
     const double longest = count > 0 ? encl_profile_pct(groups[0].exec, of->wall) : 0;
-    fputs(
-        "<h3>Operators</h3>\n<div class=\"scroll\"><table class=\"sortable\"><caption><span>Time on the device, "
-        "longest first. Matrix products by their depth and width. A roof is what the device can do in fp32 at that "
-        "many operations "
-        "a byte; over 100 % of it, the bytes came from a cache, or the numbers were of fewer bits.</span></caption>\n",
-        page->stream);
+    fputs("<h3>Operators</h3>\n<div class=\"scroll\"><table class=\"sortable\"><caption><span>Time on the device, "
+          "longest first. Matrix products by their depth and width. A roof is what the device can do in fp32 at that "
+          "many operations a byte; over 100 % of it, the bytes came from a cache, or the numbers were of fewer "
+          "bits.</span></caption>\n",
+          page->stream);
     encl_html_headings(page->stream, headings, sizeof headings / sizeof headings[0]);
     fputs("<tbody>\n", page->stream);
     for (size_t i = 0; i < count; i++) {
